@@ -1,0 +1,176 @@
+/**
+ * Everything that can go wrong, by code. A code is for programs and is never renamed; details are for screens;
+ * the sentence is for people: what happened, to which thing, what to do next.
+ * Mistakes in a user's file are not thrown: they are returned as `Problem`s, all at once.
+ */
+
+/** Details of every core failure. Plugins add codes of their own with `defineErrors`. */
+export interface Details {
+  CONFIG_INVALID: { file: string; problems: readonly Problem[] }
+  USAGE_INVALID: { problem: string; next: string }
+  FILE_TOO_LARGE: { file: string; sizeBytes: number; sizeBytesMax: number }
+  FILE_NOT_REGULAR: { file: string }
+  FILE_CHANGED_WHILE_READ: { file: string }
+  FILE_UNREADABLE: { file: string; reason: string }
+  PATH_ESCAPES: { path: string; root: string }
+  FILE_WRITE_FAILED: { file: string; reason: string }
+  JSON_NOT_CANONICAL: { reason: string }
+  HOME_OWNED: { home: string; owner: string }
+  HOME_OWNERSHIP_LOST: { home: string; epoch: number; found: number }
+  HOME_MISSING: { home: string }
+  JOURNAL_CORRUPT: { segment: string; offset: number; reason: string }
+  JOURNAL_BROKEN: { reason: string }
+  DROP_INVALID: { drop: string; problems: readonly Problem[] }
+  RUN_UNKNOWN: { run: string }
+  RUN_STATE_UNFIT: { run: string; state: string; operation: string }
+  SLOT_UNKNOWN: { run: string; slot: string }
+  SOURCE_CHANGED: { what: string }
+  PLUGIN_INVALID: { plugin: string; problems: readonly Problem[] }
+  PLUGIN_HOOK_FAILED: { plugin: string; hook: string; reason: string }
+  TEMPLATE_UNKNOWN: { template: string; known: readonly string[] }
+  WORKFLOW_UNKNOWN: { workflow: string; known: readonly string[] }
+  WORKFLOW_UNBOUND: { workflow: string; problems: readonly Problem[] }
+  TALENT_UNKNOWN: { talent: string; known: readonly string[] }
+  SERVER_NONE: { tried: readonly string[] }
+  SERVER_UNFIT: { server: string; problems: readonly Problem[] }
+  OUTPUT_INVALID: { reason: string }
+  IMAGE_UNTRACED: { image: string }
+  VERIFY_FAILED: { run: string; differences: number }
+  TIMED_OUT: { what: string; limitMs: number }
+  INTERRUPTED: { what: string }
+  OPERATION_INVALID: { operation: string; problems: readonly Problem[] }
+  PRIVATE_TEXT_REJECTED: { where: string; kinds: readonly string[] }
+}
+
+export type ErrorCode = keyof Details
+
+const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
+  CONFIG_INVALID: d => `${d.file} is not a valid configuration: ${listProblems(d.problems)}`,
+  USAGE_INVALID: d => `${d.problem}: ${d.next}`,
+  FILE_TOO_LARGE: d => `${d.file} has ${d.sizeBytes} bytes, more than the ${d.sizeBytesMax} that are read`,
+  FILE_NOT_REGULAR: d => `${d.file} is not a regular file: only plain files are read`,
+  FILE_CHANGED_WHILE_READ: d => `${d.file} changed while it was read: it is looked at again once it is quiet`,
+  FILE_UNREADABLE: d => `${d.file} cannot be read (${d.reason})`,
+  PATH_ESCAPES: d => `"${d.path}" leads outside of ${d.root}: only paths inside are followed`,
+  FILE_WRITE_FAILED: d => `${d.file} cannot be written (${d.reason}): free space or mend the folder, then start again`,
+  JSON_NOT_CANONICAL: d => `The value has no canonical JSON form: ${d.reason}`,
+  HOME_OWNED: d => `${d.home} is already worked on by ${d.owner}: stop that process, or let this command talk to it`,
+  HOME_OWNERSHIP_LOST: d =>
+    `${d.home} was taken over (epoch ${d.found}, ours is ${d.epoch}): this process stops writing at once`,
+  HOME_MISSING: d => `${d.home} is not a foundry home: create one with "foundry init ${d.home}"`,
+  JOURNAL_CORRUPT: d =>
+    `The journal segment ${d.segment} is damaged at byte ${d.offset} (${d.reason}) and good records follow: ` +
+    'nothing is skipped silently; restore the segment from a backup, or run "foundry doctor --repair"',
+  JOURNAL_BROKEN: d =>
+    `The journal could not be written (${d.reason}): the foundry stops and recovers by replay at its next start`,
+  DROP_INVALID: d => `${d.drop} is refused: ${listProblems(d.problems)}`,
+  RUN_UNKNOWN: d => `No run is named "${d.run}": "foundry runs list" shows them`,
+  RUN_STATE_UNFIT: d => `Run ${d.run} is ${d.state}: it cannot be ${d.operation}`,
+  SLOT_UNKNOWN: d => `Run ${d.run} has no slot "${d.slot}": "foundry runs show ${d.run}" lists them`,
+  SOURCE_CHANGED: d => `${d.what} changed since the run was accepted: drop it again to render the new version`,
+  PLUGIN_INVALID: d => `Plugin ${d.plugin} cannot be loaded: ${listProblems(d.problems)}`,
+  PLUGIN_HOOK_FAILED: d => `Plugin ${d.plugin} failed in its hook ${d.hook}: ${d.reason}`,
+  TEMPLATE_UNKNOWN: d => `No template is named "${d.template}": choose among ${d.known.join(', ')}`,
+  WORKFLOW_UNKNOWN: d => `No workflow is named "${d.workflow}": choose among ${d.known.join(', ')}`,
+  WORKFLOW_UNBOUND: d => `Workflow ${d.workflow} cannot be used yet: ${listProblems(d.problems)}`,
+  TALENT_UNKNOWN: d => `No talent is named "${d.talent}": known are ${d.known.join(', ') || 'none'}`,
+  SERVER_NONE: d =>
+    `No server answered (tried ${d.tried.join(', ')}): start ComfyUI, pass --server URL, or render drafts with --draft`,
+  SERVER_UNFIT: d => `${d.server} cannot render this: ${listProblems(d.problems)}`,
+  OUTPUT_INVALID: d => `The server's output is not a usable picture: ${d.reason}`,
+  IMAGE_UNTRACED: d => `${d.image} carries no foundry record: only pictures made by a foundry can be reproduced`,
+  VERIFY_FAILED: d => `Run ${d.run} differs from its record in ${d.differences} places`,
+  TIMED_OUT: d => `${d.what} was not finished within ${d.limitMs} ms`,
+  INTERRUPTED: d => `${d.what} was interrupted: the same command again continues where it stopped`,
+  OPERATION_INVALID: d => `${d.operation} was asked wrongly: ${listProblems(d.problems)}`,
+  PRIVATE_TEXT_REJECTED: d =>
+    `${d.where} holds personal data (${d.kinds.join(', ')}) and the privacy gate is set to reject`,
+}
+
+/** The error of the whole program. `code` and `details` are for programs, `message` is the sentence. */
+export class FoundryError<Code extends string = string> extends Error {
+  override readonly name = 'FoundryError'
+  constructor(
+    readonly code: Code,
+    message: string,
+    readonly details: Readonly<Record<string, unknown>> = {},
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
+  }
+}
+
+/** A core failure. Throws nothing; the caller throws what it returns. */
+export function failure<Code extends ErrorCode>(
+  code: Code,
+  details: Details[Code],
+  cause?: unknown,
+): FoundryError<Code> {
+  return new FoundryError(code, sentences[code](details), { ...details }, cause)
+}
+
+export const errorCodes = Object.keys(sentences) as ErrorCode[]
+
+/**
+ * Codes of a plugin, under its own name: `defineErrors('comfyui', {SILENT: d => …})` gives a function
+ * whose errors have codes such as `COMFYUI_SILENT`.
+ */
+export function defineErrors<Sentences extends Record<string, (details: never) => string>>(
+  owner: string,
+  own: Sentences,
+) {
+  const prefix = owner.toUpperCase().replaceAll(/[^A-Z0-9]+/g, '_')
+  return <Name extends keyof Sentences & string>(
+    name: Name,
+    details: Parameters<Sentences[Name]>[0],
+    cause?: unknown,
+  ): FoundryError<string> => {
+    const sentence = own[name] as (details: Parameters<Sentences[Name]>[0]) => string
+    return new FoundryError(`${prefix}_${name}`, sentence(details), { ...(details as object) }, cause)
+  }
+}
+
+/** One mistake in something a user gave us. All of a file's mistakes are reported together. */
+export interface Problem {
+  severity: 'error' | 'warning'
+  /** THING_PROBLEM, stable. */
+  code: string
+  /** What is wrong, as one sentence without the place. */
+  message: string
+  /** The file as the user knows it (relative where possible). */
+  file?: string
+  /** 1-based. */
+  line?: number
+  /** 1-based, in characters. */
+  column?: number
+  /** Where inside the document, e.g. `jobs[2].seed`. */
+  path?: string
+  /** What was found, shortened. */
+  found?: string
+  /** What is allowed. */
+  allowed?: string
+}
+
+/** `file:line:column path: message (found …; allowed …)`, the form that editors can jump to. */
+export function describeProblem(p: Problem): string {
+  const place = [p.file, p.line, p.column].filter(part => part !== undefined).join(':')
+  const facts = [
+    p.found === undefined ? '' : `found ${p.found}`,
+    p.allowed === undefined ? '' : `allowed: ${p.allowed}`,
+  ]
+  const tail = facts.filter(Boolean).join('; ')
+  return [place && `${place}:`, p.path && `${p.path}:`, p.message, tail && `(${tail})`].filter(Boolean).join(' ')
+}
+
+export function hasErrors(problems: readonly Problem[]): boolean {
+  return problems.some(p => p.severity === 'error')
+}
+
+/** The message of anything that was thrown. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+function listProblems(problems: readonly Problem[]): string {
+  return problems.map(describeProblem).join('; ')
+}

@@ -1,0 +1,147 @@
+/**
+ * What a plugin may rely on. Plugins of this repository and of others import nothing else from the core
+ * (as `persona-foundry/plugin`). A plugin is a plain object; importing it has no side effect.
+ */
+import type { Logger } from 'pino'
+import type { Problem } from '../errors.js'
+import type { Job } from '../plan/job.js'
+import type { ServerEntry } from '../schema/config.js'
+
+export { defineErrors, FoundryError, describeProblem, hasErrors, reasonOf } from '../errors.js'
+export type { Problem } from '../errors.js'
+export type { FromSchema } from '../schema/from-schema.js'
+export type { Lora, Fragment } from '../schema/run.js'
+export type { ModelUse, RequestPart } from '../schema/trace.js'
+export type { ServerEntry } from '../schema/config.js'
+export type { Job, GraphJob, Slot } from '../plan/job.js'
+export { isLink } from '../workflow/api-graph.js'
+export type { ApiGraph, ApiNode, Link } from '../workflow/api-graph.js'
+
+/** Speaks to one kind of outside renderer. */
+export interface Provider {
+  kind: 'provider'
+  name: string
+  version: string
+  /** JSON schema of `options` in a server entry. */
+  options: object
+  /** Cheap and offline: opening never waits for the server; `probe` does. */
+  open(server: ServerEntry, host: ProviderHost): Promise<Connection>
+  /** Providers that can draw drafts start an embedded server on loopback and return its URL. */
+  startDraftServer?(options: Record<string, unknown>, host: ProviderHost): Promise<DraftServer>
+}
+
+export interface DraftServer {
+  url: string
+  close(): Promise<void>
+}
+
+export interface ProviderHost {
+  log: Logger
+  /** Ends everything the connection does. */
+  signal: AbortSignal
+}
+
+/** A server, as one provider sees it. Every method rejects with a typed failure (`RenderFailure`) or a FoundryError. */
+export interface Connection {
+  /** What the server is and has. Rejects when it cannot be reached within its time limit. */
+  probe(signal: AbortSignal): Promise<Probe>
+  /** Everything that keeps this job from running here: missing model, node, LoRA. Does not throw for those. */
+  check(job: Job, signal: AbortSignal): Promise<Problem[]>
+  /**
+   * Hands the job over. The attempt (with its prompt id) is already journaled. When the outcome of the exchange is unknown
+   * this rejects with cause `unknown-outcome`; the caller then asks `find`, and never submits the same attempt twice.
+   */
+  submit(job: Job, attempt: Attempt, signal: AbortSignal): Promise<Receipt>
+  /** Events of a submitted attempt, until `finished` or `failed`. May be called again after a crash or a lost socket. */
+  follow(attempt: Attempt, signal: AbortSignal): AsyncIterable<RenderEvent>
+  /** The bytes of one output, length-checked. */
+  fetch(output: OutputFile, signal: AbortSignal): Promise<Buffer>
+  /** Where an attempt is now. `unknown` is never "done". */
+  find(attempt: Attempt, signal: AbortSignal): Promise<'queued' | 'running' | 'done' | 'unknown'>
+  /** `gone`: it will not render · `ran`: it had ended · `unknown`: nobody can tell yet. */
+  cancel(attempt: Attempt, signal: AbortSignal): Promise<'gone' | 'ran' | 'unknown'>
+  /** Forgets a settled attempt on the server, where it keeps history. */
+  forget?(attempt: Attempt, signal: AbortSignal): Promise<void>
+  /** Frees memory of the server. */
+  free?(signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/** One try of a job. */
+export interface Attempt {
+  job: string
+  /** From 1, only grows. */
+  number: number
+  /** Canonical UUID derived from job and number. */
+  promptId: string
+}
+
+export interface Receipt {
+  promptId: string
+  /** SHA-256 of the graph as sent, without save prefix. */
+  submittedSha256: string
+  /** Bytes on the wire. */
+  sizeBytes: number
+}
+
+export interface OutputFile {
+  filename: string
+  subfolder: string
+  type: string
+}
+
+export type RenderEvent =
+  | { kind: 'started'; at: number }
+  | { kind: 'progress'; value: number; max: number; node?: string }
+  | { kind: 'preview'; mime: string; bytes: Buffer }
+  | { kind: 'output'; output: OutputFile }
+  | { kind: 'finished'; outputs: OutputFile[]; timings: Record<string, number> }
+  | { kind: 'failed'; failure: RenderFailure }
+
+/**
+ * Why an attempt did not give a picture.
+ * `job` faults repeat anywhere; `server` faults may pass elsewhere or later; `lost` means that the server no longer knows it.
+ */
+export type RenderCause =
+  | 'out-of-memory'
+  | 'missing-model'
+  | 'missing-node'
+  | 'invalid-graph'
+  | 'node-error'
+  | 'interrupted'
+  | 'no-output'
+  | 'lost'
+  | 'unreachable'
+  | 'unknown-outcome'
+  | 'refused'
+
+export class RenderFailure extends Error {
+  override readonly name = 'RenderFailure'
+  constructor(
+    readonly reason: RenderCause,
+    message: string,
+    readonly details: Readonly<Record<string, unknown>> = {},
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
+  }
+}
+
+/** What a server is and has. Fields that a server does not tell are absent. */
+export interface Probe {
+  /** `comfyui`, `draft`, … */
+  renderer: string
+  version?: string
+  /** Names by folder: `checkpoints`, `loras`, … as the server spells them. */
+  models: Record<string, readonly string[]>
+  /** Sizes in bytes by folder and name, where told. */
+  modelSizes: Record<string, Readonly<Record<string, number>>>
+  nodeClasses: number
+  vramTotalBytes?: number
+  vramFreeBytes?: number
+  queueRemaining: number
+  /** How the server caches node results: classic, lru, none, ram. */
+  cacheMode?: string
+  /** Milliseconds of the probe. */
+  tookMs: number
+}

@@ -1,0 +1,71 @@
+import type { FromSchema } from './from-schema.js'
+import { families } from './template.js'
+
+/** One literal input of one node. */
+export const inputRefSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['node', 'input'],
+  properties: { node: { type: 'string', minLength: 1 }, input: { type: 'string', minLength: 1 } },
+} as const
+export type InputRef = FromSchema<typeof inputRefSchema>
+
+/** One output of one node, as ComfyUI links write it: [node id, slot]. */
+export const outputRefSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['node', 'slot'],
+  properties: { node: { type: 'string', minLength: 1 }, slot: { type: 'integer', minimum: 0, maximum: 64 } },
+} as const
+export type OutputRef = FromSchema<typeof outputRefSchema>
+
+const inputs = { type: 'array', maxItems: 64, items: inputRefSchema } as const
+
+/** `<workflow>.binding.yaml`: which inputs of a ComfyUI graph are the prompt, the seed, the size, … */
+export const bindingSchema = {
+  $id: 'binding/1',
+  title: 'Binding of a workflow',
+  type: 'object',
+  additionalProperties: false,
+  required: ['family', 'positive', 'seed', 'save'],
+  properties: {
+    $schema: { type: 'string' },
+    title: { type: 'string', maxLength: 120 },
+    family: { enum: families },
+    positive: { ...inputs, minItems: 1, description: 'Texts that receive the prompt' },
+    negative: { ...inputs, description: 'Texts that receive the negative prompt; none where the model takes none' },
+    seed: { ...inputs, minItems: 1 },
+    width: inputs,
+    height: inputs,
+    batch: { ...inputs, description: 'Batch sizes: always set to 1, so that every picture has its own seed' },
+    steps: inputs,
+    cfg: inputs,
+    sampler: inputs,
+    scheduler: inputs,
+    models: {
+      type: 'array',
+      maxItems: 32,
+      description: 'The heavy files: their names make the model set',
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['node', 'input', 'folder'],
+        properties: {
+          node: { type: 'string', minLength: 1 },
+          input: { type: 'string', minLength: 1 },
+          folder: { type: 'string', description: 'checkpoints, diffusion_models, text_encoders, vae, controlnet, …' },
+        },
+      },
+    },
+    lora: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['model'],
+      description: 'Where LoRAs go: behind these outputs, before all of their consumers',
+      properties: { model: outputRefSchema, clip: outputRefSchema },
+    },
+    save: { type: 'array', minItems: 1, maxItems: 16, items: { type: 'string' }, description: 'Ids of the save nodes' },
+  },
+} as const
+
+export type Binding = FromSchema<typeof bindingSchema>

@@ -1,0 +1,112 @@
+import type { FromSchema } from './from-schema.js'
+
+const seconds = { type: 'number', exclusiveMinimum: 0, maximum: 86_400 } as const
+
+/** One server entry of `foundry.yaml`. */
+export const serverSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['name'],
+  properties: {
+    name: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' },
+    provider: { type: 'string', default: 'comfyui' },
+    url: {
+      type: 'string',
+      maxLength: 2048,
+      description: 'Base URL, with path prefix where there is one; `draft` starts the embedded draft server',
+    },
+    headers: {
+      type: 'object',
+      additionalProperties: { type: 'string' },
+      description: 'Sent with HTTP and WebSocket; `${NAME}` is taken from the environment',
+    },
+    token: { type: 'string', description: 'Bearer token; `${NAME}` is taken from the environment' },
+    ca: { type: 'string', description: 'File with the certificate authority' },
+    depth: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 64,
+      default: 2,
+      description: 'Jobs on the server at once: one running, the others waiting there',
+    },
+    timeoutSeconds: { ...seconds, default: 30, description: 'Of one HTTP exchange' },
+    graceSeconds: { ...seconds, default: 60, description: 'How long an unreachable server keeps its jobs' },
+    loras: { type: 'object', additionalProperties: { type: 'string' }, description: 'Name on the server by talent id' },
+    models: {
+      type: 'object',
+      additionalProperties: { type: 'string' },
+      description: 'Name on the server by name in the workflow',
+    },
+    options: { type: 'object', description: 'Options of the provider' },
+  },
+} as const
+export type ServerEntry = FromSchema<typeof serverSchema>
+
+/** `foundry.yaml` as written. */
+export const configFileSchema = {
+  $id: 'config/1',
+  title: 'Configuration of a foundry home',
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    $schema: { type: 'string' },
+    servers: { type: 'array', maxItems: 1024, items: serverSchema },
+    callFolders: {
+      type: 'array',
+      maxItems: 64,
+      items: { type: 'string', minLength: 1, maxLength: 4096 },
+      description: 'Roots under which call folders arrive',
+    },
+    workflows: {
+      type: 'object',
+      description: 'Name of the default workflow by model family',
+      additionalProperties: { type: 'string' },
+    },
+    family: { enum: ['sd15', 'sdxl', 'flux'], description: 'Model family when nothing else says' },
+    templates: {
+      type: 'array',
+      minItems: 1,
+      items: { type: 'string' },
+      description: 'Templates of a persona kit when nothing else says',
+    },
+    models: {
+      type: 'object',
+      description: 'SHA-256 by model name, which proves the identity of models',
+      additionalProperties: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+    },
+    privacy: { enum: ['redact', 'reject', 'off'], default: 'redact' },
+    styleBudget: {
+      type: 'number',
+      exclusiveMinimum: 0,
+      maximum: 10,
+      default: 1.5,
+      description: 'Largest sum of style weights',
+    },
+    attemptsMax: { type: 'integer', minimum: 1, maximum: 20, default: 4 },
+    rescanSeconds: { ...seconds, default: 30 },
+    quietSeconds: { ...seconds, default: 10, description: 'How long a YAML drop must stay unchanged' },
+    drainSeconds: { ...seconds, default: 30 },
+    api: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        host: { type: 'string', default: '127.0.0.1' },
+        port: { type: 'integer', minimum: 0, maximum: 65535, default: 8787 },
+        token: {
+          type: 'string',
+          description: 'Needed on any address but loopback; `${NAME}` is taken from the environment',
+        },
+      },
+    },
+    log: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        level: { enum: ['trace', 'debug', 'info', 'warn', 'error'], default: 'info' },
+        file: { type: 'string' },
+      },
+    },
+    plugins: { type: 'object', additionalProperties: { type: 'object' }, description: 'Options by plugin name' },
+  },
+} as const
+export type ConfigFile = FromSchema<typeof configFileSchema>

@@ -1,0 +1,37 @@
+import type { FromSchema } from './from-schema.js'
+
+const position = { type: 'number', minimum: 0, maximum: 1 } as const
+const seed = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const
+
+/** A render order: personas × templates × seeds × slider values, as data. */
+export const renderOrderSchema = {
+  $id: 'render-order/1',
+  title: 'Render order',
+  type: 'object',
+  additionalProperties: false,
+  required: ['personas'],
+  properties: {
+    $schema: { type: 'string' },
+    name: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' },
+    personas: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 10_000,
+      items: { type: 'string', minLength: 1, maxLength: 4096 },
+      description: 'Paths of persona kits, relative to this file',
+    },
+    templates: { type: 'array', minItems: 1, maxItems: 64, items: { type: 'string', minLength: 1, maxLength: 64 } },
+    workflow: { type: 'string', minLength: 1, maxLength: 128 },
+    seed: { ...seed, description: 'Order seed, from which each slot derives its own' },
+    seeds: { type: 'array', minItems: 1, maxItems: 100_000, items: seed, description: 'Exact seeds, one picture each' },
+    count: { type: 'integer', minimum: 1, maximum: 1_000_000, description: 'Pictures per view' },
+    set: {
+      type: 'object',
+      description: 'Slider values that replace those of the persona; a list makes a sweep',
+      additionalProperties: { anyOf: [position, { type: 'array', minItems: 1, maxItems: 1000, items: position }] },
+    },
+    prompt: { type: 'string', maxLength: 2000, description: 'Words put in front of every prompt' },
+  },
+} as const
+
+export type RenderOrder = FromSchema<typeof renderOrderSchema>

@@ -1,0 +1,69 @@
+import type { FromSchema } from './from-schema.js'
+import { runStates } from './run.js'
+
+const count = { type: 'integer', minimum: 0 } as const
+const hash = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const
+
+/** One picture of a run manifest, with the hash of its trace. */
+export const manifestImageSchema = {
+  type: 'object',
+  required: ['slot', 'file', 'sha256', 'trace', 'traceSha256'],
+  properties: {
+    slot: { type: 'string' },
+    file: { type: 'string', description: 'Path under the run folder' },
+    sha256: hash,
+    trace: { type: 'string' },
+    traceSha256: hash,
+  },
+} as const
+export type ManifestImage = FromSchema<typeof manifestImageSchema>
+
+/** `manifest.json`: what a run wrote. Beyond 5,000 images `parts` names files that hold them. */
+export const runManifestSchema = {
+  $id: 'run-manifest/1',
+  title: 'Run manifest',
+  type: 'object',
+  required: ['$schema', 'run', 'key', 'version', 'state', 'counts', 'images', 'updatedAt', 'runFileSha256'],
+  properties: {
+    $schema: { const: 'run-manifest/1' },
+    run: { type: 'string' },
+    key: { type: 'string' },
+    version: { type: 'string' },
+    state: { enum: runStates },
+    counts: {
+      type: 'object',
+      required: ['slots', 'waiting', 'running', 'held', 'done', 'failed', 'cancelled', 'skipped'],
+      properties: {
+        slots: count,
+        waiting: count,
+        running: count,
+        held: count,
+        done: count,
+        failed: count,
+        cancelled: count,
+        skipped: count,
+        reused: count,
+      },
+    },
+    images: { type: 'array', items: manifestImageSchema },
+    parts: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['file', 'sha256', 'images'],
+        properties: { file: { type: 'string' }, sha256: hash, images: count },
+      },
+    },
+    failed: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['slot', 'state', 'reason'],
+        properties: { slot: { type: 'string' }, state: { type: 'string' }, reason: { type: 'string' } },
+      },
+    },
+    runFileSha256: { ...hash, description: 'Of run.json' },
+    updatedAt: { type: 'string' },
+  },
+} as const
+export type RunManifest = FromSchema<typeof runManifestSchema>

@@ -1,0 +1,59 @@
+import type { FromSchema } from './from-schema.js'
+
+const idPattern = '^avatar\\.(identity|style)\\.[a-zA-Z0-9_\\.]+$'
+
+/** `talent.json` of a LoRA kit, as Talent Factory writes it. No additional properties, as in the original. */
+export const talentSchema = {
+  $id: 'talent/1',
+  title: 'Talent',
+  type: 'object',
+  additionalProperties: false,
+  required: ['id', 'category', 'kind', 'sdx_version', 'base_model', 'lora_rank', 'default_weight', 'size_mb'],
+  properties: {
+    $schema: { type: 'string' },
+    id: { type: 'string', pattern: idPattern, maxLength: 128 },
+    category: { const: 'Presence/Avatar' },
+    kind: { const: 'lora' },
+    sdx_version: { enum: ['1.5', 'xl'] },
+    base_model: { type: 'string', minLength: 1, maxLength: 200 },
+    token: { type: 'string', pattern: '^[a-zA-Z0-9_]+$', maxLength: 64 },
+    lora_rank: { type: 'integer', minimum: 1, maximum: 128 },
+    default_weight: { type: 'number', minimum: 0, maximum: 2, default: 1 },
+    intended_mix: { type: 'array', maxItems: 64, items: { type: 'string', pattern: idPattern } },
+    negatives: { type: 'string', maxLength: 4000 },
+    size_mb: { type: 'number', minimum: 0.1 },
+    created_at: { type: 'string', maxLength: 64 },
+    training_config: {
+      type: 'object',
+      properties: {
+        resolution: { type: 'integer', minimum: 256, maximum: 1024 },
+        max_train_steps: { type: 'integer', minimum: 100 },
+        learning_rate: { type: 'number', minimum: 1e-6, maximum: 1e-2 },
+        batch_size: { type: 'integer', minimum: 1 },
+      },
+    },
+    metadata: {
+      type: 'object',
+      properties: {
+        description: { type: 'string' },
+        tags: { type: 'array', items: { type: 'string' } },
+        author: { type: 'string' },
+        license: { type: 'string' },
+      },
+    },
+  },
+} as const
+
+export type TalentFile = FromSchema<typeof talentSchema>
+
+const prompts = { type: 'array', maxItems: 200, items: { type: 'string', maxLength: 2000 } } as const
+
+/** `prompts.json` of a LoRA kit. */
+export const promptsSchema = {
+  $id: 'prompts/1',
+  title: 'Prompts of a talent',
+  type: 'object',
+  properties: { positive_prompts: prompts, negative_prompts: prompts, style_prompts: prompts },
+} as const
+
+export type PromptsFile = FromSchema<typeof promptsSchema>

@@ -1,0 +1,54 @@
+import type { FromSchema } from './from-schema.js'
+
+const words = { type: 'array', maxItems: 40, items: { type: 'string', minLength: 1, maxLength: 300 } } as const
+const side = { type: 'integer', minimum: 64, maximum: 8192, multipleOf: 8 } as const
+
+export const families = ['sd15', 'sdxl', 'flux'] as const
+/** A family of base models: sizes, LoRAs and workflows are chosen by it. */
+export type Family = (typeof families)[number]
+
+/** What to render of a persona (`*.template.yaml`). */
+export const templateSchema = {
+  $id: 'template/1',
+  title: 'Template',
+  type: 'object',
+  additionalProperties: false,
+  required: ['id', 'title', 'subject', 'views', 'sizes'],
+  properties: {
+    $schema: { type: 'string' },
+    id: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$' },
+    title: { type: 'string', minLength: 1, maxLength: 120 },
+    subject: { enum: ['persona', 'backdrop'], description: 'A character, or the setting of a call' },
+    words: { ...words, description: 'Framing words, before the words of the view' },
+    negative: words,
+    views: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 64,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['id'],
+        properties: { id: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$' }, words },
+      },
+    },
+    sizes: {
+      type: 'object',
+      description: 'Pixels by model family',
+      additionalProperties: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['width', 'height'],
+        properties: { width: side, height: side },
+      },
+    },
+    count: { type: 'integer', minimum: 1, maximum: 10_000, default: 1, description: 'Pictures per view' },
+    workflows: {
+      type: 'object',
+      description: 'Name of the workflow by model family, where it is not the default text-to-image one',
+      additionalProperties: { type: 'string' },
+    },
+  },
+} as const
+
+export type Template = FromSchema<typeof templateSchema>

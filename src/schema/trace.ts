@@ -1,0 +1,153 @@
+import type { FromSchema } from './from-schema.js'
+import { fragmentSchema, loraSchema } from './run.js'
+
+const hash = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const
+
+/** A heavy model file of a job, and how sure its identity is. */
+export const modelUseSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['folder', 'name', 'identity', 'proven'],
+  properties: {
+    folder: { type: 'string' },
+    name: { type: 'string', description: 'As in the workflow, with / as separator' },
+    identity: { type: 'string', description: '`sha256:…`, else `name:…+size:…`, else `name:…`' },
+    proven: { type: 'boolean', description: 'True only for a SHA-256' },
+  },
+} as const
+export type ModelUse = FromSchema<typeof modelUseSchema>
+
+const words = {
+  anyOf: [
+    { type: 'array', items: fragmentSchema },
+    {
+      type: 'object',
+      additionalProperties: false,
+      required: ['sha256', 'sources'],
+      properties: { sha256: hash, sources: { type: 'array', items: { type: 'string' } } },
+    },
+  ],
+} as const
+
+/** The part of a trace that is known before submitting. Also written into the PNG, as chunk `foundry`. */
+export const requestPartSchema = {
+  $id: 'trace-request/1',
+  type: 'object',
+  required: [
+    'run',
+    'slot',
+    'job',
+    'renderHash',
+    'subject',
+    'template',
+    'view',
+    'index',
+    'variation',
+    'renderer',
+    'family',
+    'workflow',
+    'graphSha256',
+    'logicalSha256',
+    'bindingSha256',
+    'dropSha256',
+    'positive',
+    'negative',
+    'seed',
+    'width',
+    'height',
+    'sampler',
+    'sliders',
+    'loras',
+    'models',
+    'plugins',
+  ],
+  properties: {
+    run: { type: 'string' },
+    slot: { type: 'string' },
+    job: { type: 'string' },
+    renderHash: hash,
+    subject: { type: 'string' },
+    template: { type: 'string' },
+    view: { type: 'string' },
+    index: { type: 'integer' },
+    variation: { type: 'integer' },
+    renderer: { type: 'string' },
+    family: { type: 'string' },
+    workflow: { type: 'string' },
+    graphSha256: { ...hash, description: 'Of the workflow file as on disk' },
+    logicalSha256: { ...hash, description: 'Of the bound graph with logical names, without save prefix' },
+    bindingSha256: hash,
+    dropSha256: hash,
+    positive: { ...words, description: 'Fragments with sources; for private text the hash of the whole prompt' },
+    negative: { type: 'array', items: fragmentSchema },
+    seed: { type: 'integer' },
+    width: { type: 'integer' },
+    height: { type: 'integer' },
+    sampler: { type: 'object', description: 'steps, cfg, sampler, scheduler as found in the graph' },
+    sliders: { type: 'object', additionalProperties: { type: 'number' } },
+    palette: { type: 'object', additionalProperties: { type: 'string' } },
+    finish: { type: 'string' },
+    loras: { type: 'array', items: loraSchema },
+    models: { type: 'array', items: modelUseSchema },
+    plugins: { type: 'array', items: { type: 'string' }, description: 'name@version of the plugins that shaped it' },
+  },
+} as const
+export type RequestPart = FromSchema<typeof requestPartSchema>
+
+/** The part of a trace that the rendering added. */
+export const resultPartSchema = {
+  $id: 'trace-result/1',
+  type: 'object',
+  required: ['file', 'fileSha256', 'pixelSha256', 'sizeBytes', 'server', 'attempts', 'committedAt', 'draft'],
+  properties: {
+    file: { type: 'string', description: 'Path under the run folder' },
+    fileSha256: hash,
+    pixelSha256: { ...hash, description: 'Of width, height and decoded RGBA' },
+    sizeBytes: { type: 'integer' },
+    server: {
+      type: 'object',
+      required: ['name'],
+      properties: { name: { type: 'string' }, renderer: { type: 'string' }, version: { type: 'string' } },
+    },
+    submittedSha256: {
+      ...hash,
+      description: 'Of the graph as sent, with the names of the server, without save prefix',
+    },
+    attempts: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['number', 'outcome'],
+        properties: {
+          number: { type: 'integer' },
+          server: { type: 'string' },
+          outcome: { type: 'string', description: 'done, or the cause of the failure' },
+        },
+      },
+    },
+    timings: { type: 'object', additionalProperties: { type: 'number' }, description: 'Milliseconds by stage' },
+    committedAt: { type: 'string' },
+    draft: { type: 'boolean' },
+    reusedFrom: {
+      type: 'object',
+      required: ['run', 'file'],
+      properties: { run: { type: 'string' }, file: { type: 'string' } },
+    },
+  },
+} as const
+export type ResultPart = FromSchema<typeof resultPartSchema>
+
+/** `<image>.trace.json`: the record of everything that made a picture. */
+export const traceSchema = {
+  $id: 'trace/1',
+  title: 'Trace of an image',
+  type: 'object',
+  required: ['$schema', 'foundry', 'request', 'result'],
+  properties: {
+    $schema: { const: 'trace/1' },
+    foundry: { type: 'string', description: 'Version of the foundry' },
+    request: requestPartSchema,
+    result: resultPartSchema,
+  },
+} as const
+export type Trace = FromSchema<typeof traceSchema>
