@@ -59,7 +59,7 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
     `${d.home} was taken over (epoch ${d.found}, ours is ${d.epoch}): this process stops writing at once`,
   HOME_MISSING: d => `${d.home} is not a foundry home: create one with "foundry init ${d.home}"`,
   JOURNAL_CORRUPT: d =>
-    `The journal segment ${d.segment} is damaged at byte ${d.offset} (${d.reason}) and good records follow: ` +
+    `The journal segment ${d.segment} is damaged at byte ${d.offset} (${d.reason}), and no crash does that: ` +
     'nothing is skipped silently; restore the segment from a backup, or run "foundry doctor --repair"',
   JOURNAL_BROKEN: d =>
     `The journal could not be written (${d.reason}): the foundry stops and recovers by replay at its next start`,

@@ -1,0 +1,244 @@
+import { randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
+import { copyFile, link, mkdir, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { failure, FoundryError, reasonOf } from '../errors.js'
+import { faultyLength, systemFault } from './failpoint.js'
+import { sha256File } from './hash.js'
+
+// Every write goes through `writeAll` and every fsync through `sync…`, so that faults can be rehearsed everywhere.
+// A function that answers has made its effect durable, unless it says otherwise.
+
+const temporaryPrefix = '.foundry-temporary-'
+
+/**
+ * Writes a whole file, new or replaced: readers, and whoever starts after a crash, see the old bytes or the new ones.
+ * The mode applies to the new file, less the umask. Throws FILE_WRITE_FAILED; the old file then stands.
+ */
+export async function replaceFile(
+  path: string,
+  bytes: string | Uint8Array,
+  { mode = 0o666 }: { mode?: number } = {},
+): Promise<void> {
+  const temporary = temporaryBeside(path)
+  try {
+    await writeSynced(temporary, bytes, mode)
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    await discard(temporary)
+    throw writeFailed(path, error)
+  }
+}
+
+/**
+ * Gives a staged, synced file its final name if nothing has that name yet. `linked` and `same` (equal bytes were there
+ * first) remove the staged file; `different` leaves both as they are. An empty file under the final name is what a crash
+ * leaves where hard links are missing, and counts as nothing. The caller then syncs the target's folder.
+ * Throws FILE_WRITE_FAILED.
+ */
+export async function linkFirst(staged: string, target: string): Promise<'linked' | 'same' | 'different'> {
+  try {
+    const outcome = await linkOrCompare(staged, target)
+    if (outcome !== 'different') await unlinkIfThere(staged)
+    return outcome
+  } catch (error) {
+    throw writeFailed(target, error)
+  }
+}
+
+/**
+ * Copies a file under a new name, sharing its blocks where the filesystem can. Nothing is overwritten and a crash leaves
+ * no half copy: `same` means that equal bytes were there already, `different` that nothing was done.
+ * Throws FILE_WRITE_FAILED.
+ */
+export async function copyDurable(from: string, to: string): Promise<'linked' | 'same' | 'different'> {
+  const temporary = temporaryBeside(to)
+  try {
+    await copySynced(from, temporary)
+    const outcome = await linkFirst(temporary, to)
+    await syncFolder(dirname(to))
+    return outcome
+  } catch (error) {
+    throw writeFailed(to, error)
+  } finally {
+    await discard(temporary)
+  }
+}
+
+/** Removes a file; one that is not there is fine. Throws FILE_WRITE_FAILED. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await unlinkIfThere(path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    throw writeFailed(path, error)
+  }
+}
+
+/** Makes a folder and those above it. Throws FILE_WRITE_FAILED. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    const first = await mkdir(path, { recursive: true })
+    if (first === undefined) return
+    const highest = dirname(resolve(first))
+    let folder = resolve(path)
+    while (folder !== highest && folder !== dirname(folder)) {
+      folder = dirname(folder)
+      await syncFolder(folder)
+    }
+  } catch (error) {
+    throw writeFailed(path, error)
+  }
+}
+
+/**
+ * Makes names created, changed or removed in a folder durable. Windows has no such call and needs none from us.
+ * Throws FILE_WRITE_FAILED.
+ */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  try {
+    await syncReadable(path)
+  } catch (error) {
+    throw writeFailed(path, error)
+  }
+}
+
+/**
+ * Makes a file's bytes and everything about it durable. Throws what the system says, and that is final: it forgets what
+ * it could not write, so that a second try would succeed for nothing.
+ */
+export async function syncHandle(handle: FileHandle): Promise<void> {
+  await systemFault('fsync')
+  await handle.sync()
+}
+
+/** Makes a file's bytes and size durable, not its times: enough for appending. */
+export async function syncData(handle: FileHandle): Promise<void> {
+  await systemFault('fsync')
+  await handle.datasync()
+}
+
+/**
+ * Writes all bytes, from `position` if given. A disk that fills takes a part and complains only at the next try.
+ * Throws what the system says.
+ */
+export async function writeAll(handle: FileHandle, bytes: string | Uint8Array, position?: number): Promise<void> {
+  const whole = typeof bytes === 'string' ? Buffer.from(bytes) : bytes
+  let writtenBytes = 0
+  while (writtenBytes < whole.length) {
+    const lengthBytes = await faultyLength(whole.length - writtenBytes)
+    const at = position === undefined ? null : position + writtenBytes
+    const { bytesWritten } = await handle.write(whole, writtenBytes, lengthBytes, at)
+    if (bytesWritten === 0) throw new FoundryError('EIO', 'the system wrote nothing and gave no reason')
+    writtenBytes += bytesWritten
+  }
+}
+
+/** Whether a name is that of a half-made file of this module; after a crash it may be removed. */
+export function isTemporary(name: string): boolean {
+  return name.startsWith(temporaryPrefix)
+}
+
+async function linkOrCompare(staged: string, target: string): Promise<'linked' | 'same' | 'different'> {
+  try {
+    await systemFault('link')
+    await link(staged, target)
+    return 'linked'
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (code === 'EEXIST') return settleExisting(staged, target)
+    if (code === 'EXDEV') return linkCopy(staged, target)
+    if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) return claimAndRename(staged, target)
+    throw error
+  }
+}
+
+/** The target's folder lies on another filesystem: what is linked there is a copy made there. */
+async function linkCopy(staged: string, target: string): Promise<'linked' | 'same' | 'different'> {
+  const temporary = temporaryBeside(target)
+  try {
+    await copySynced(staged, temporary)
+    return await linkOrCompare(temporary, target)
+  } finally {
+    await discard(temporary)
+  }
+}
+
+/** Without hard links, an empty file claims the name and is then replaced in one step: no half file ever bears it. */
+async function claimAndRename(staged: string, target: string): Promise<'linked' | 'same' | 'different'> {
+  try {
+    const claim = await open(target, 'wx')
+    await claim.close()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return settleExisting(staged, target)
+  }
+  await rename(staged, target)
+  return 'linked'
+}
+
+async function settleExisting(staged: string, target: string): Promise<'linked' | 'same' | 'different'> {
+  const [ours, theirs] = await Promise.all([stat(staged), stat(target)])
+  if (theirs.isFile() && theirs.size === 0 && ours.size > 0) {
+    await rename(staged, target)
+    return 'linked'
+  }
+  if (!theirs.isFile() || ours.size !== theirs.size) return 'different'
+  if (ours.ino === theirs.ino && ours.dev === theirs.dev) return 'same'
+  const [our, their] = await Promise.all([sha256File(staged), sha256File(target)])
+  return our.sha256 === their.sha256 ? 'same' : 'different'
+}
+
+async function copySynced(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+  await syncReadable(to)
+}
+
+/** A copy of a read-only file is read-only, and a folder cannot be opened for writing; a handle for reading syncs both. */
+async function syncReadable(path: string): Promise<void> {
+  const handle = await open(path, process.platform === 'win32' ? 'r+' : 'r')
+  try {
+    await syncHandle(handle)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function writeSynced(path: string, bytes: string | Uint8Array, mode: number): Promise<void> {
+  const handle = await open(path, 'wx', mode)
+  try {
+    await writeAll(handle, bytes)
+    await syncHandle(handle)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** In the same folder, hence on the same filesystem, so that a rename is one step. */
+function temporaryBeside(path: string): string {
+  return join(dirname(path), `${temporaryPrefix}${randomUUID()}`)
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
+
+async function discard(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch {
+    // Gone already, or left for the next start: its name says that it is temporary.
+  }
+}
+
+function writeFailed(file: string, error: unknown): FoundryError {
+  if (error instanceof FoundryError && error.code === 'FILE_WRITE_FAILED') return error
+  const code = (error as NodeJS.ErrnoException).code
+  return failure('FILE_WRITE_FAILED', { file, reason: code ?? reasonOf(error) }, error)
+}

@@ -1,0 +1,43 @@
+import { createHash, hash } from 'node:crypto'
+import { failure } from '../errors.js'
+import { canonicalJson } from './canonical-json.js'
+import { openRegular, sameStamp, stampAt } from './read-bounded.js'
+
+const chunkSizeBytes = 1 << 20
+
+/** SHA-256 of bytes, or of a string's UTF-8, as 64 lower-case hexadecimal digits. */
+export function sha256(bytes: string | Uint8Array): string {
+  return hash('sha256', bytes, 'hex')
+}
+
+/** SHA-256 of a value's canonical JSON. Throws JSON_NOT_CANONICAL. */
+export function hashJson(value: unknown): string {
+  return sha256(canonicalJson(value))
+}
+
+/**
+ * SHA-256 and size of a regular file, read in pieces, so that weights of any size can be hashed.
+ * Throws FILE_TOO_LARGE, FILE_NOT_REGULAR, FILE_UNREADABLE, FILE_CHANGED_WHILE_READ.
+ */
+export async function sha256File(
+  path: string,
+  { sizeBytesMax = Number.MAX_SAFE_INTEGER }: { sizeBytesMax?: number } = {},
+): Promise<{ sha256: string; sizeBytes: number }> {
+  const { handle, stamp } = await openRegular(path, { sizeBytesMax })
+  try {
+    const running = createHash('sha256')
+    const chunk = Buffer.allocUnsafe(Math.min(chunkSizeBytes, stamp.sizeBytes + 1))
+    let sizeBytes = 0
+    while (sizeBytes <= stamp.sizeBytes) {
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, sizeBytes)
+      if (bytesRead === 0) break
+      running.update(chunk.subarray(0, bytesRead))
+      sizeBytes += bytesRead
+    }
+    if (sizeBytes !== stamp.sizeBytes || !sameStamp(stamp, await stampAt(path)))
+      throw failure('FILE_CHANGED_WHILE_READ', { file: path })
+    return { sha256: running.digest('hex'), sizeBytes }
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,181 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import {
+  copyDurable,
+  isTemporary,
+  linkFirst,
+  makeFolder,
+  removeFile,
+  replaceFile,
+  syncFolder,
+  writeAll,
+} from '../../../src/files/durable.js'
+import { armFailpoints } from '../../../src/files/failpoint.js'
+
+t.afterEach(() => armFailpoints(''))
+
+t.test('replaceFile writes a new file or the whole of an old one', async t => {
+  const folder = t.testdir({ old: 'a longer text than the new one' })
+  await replaceFile(join(folder, 'old'), 'new')
+  await replaceFile(join(folder, 'secret'), Buffer.from('new too'), { mode: 0o600 })
+  t.equal(readFileSync(join(folder, 'old'), 'utf8'), 'new')
+  t.equal(readFileSync(join(folder, 'secret'), 'utf8'), 'new too')
+  t.equal(statSync(join(folder, 'secret')).mode & 0o777, 0o600)
+  t.same(readdirSync(folder).sort(), ['old', 'secret'])
+})
+
+const faults: Record<string, string> = {
+  'the disk is full': 'write=ENOSPC',
+  'the disk fills in the middle': 'write=short@1,write=ENOSPC@2',
+  'the file cannot be synced': 'fsync=EIO@1',
+}
+for (const [title, spec] of Object.entries(faults))
+  t.test(`replaceFile keeps the old file when ${title}`, async t => {
+    const folder = t.testdir({ file: 'old' })
+    armFailpoints(spec)
+    const reason = spec.includes('EIO') ? 'EIO' : 'ENOSPC'
+    await t.rejects(replaceFile(join(folder, 'file'), 'new bytes'), { code: 'FILE_WRITE_FAILED', details: { reason } })
+    t.equal(readFileSync(join(folder, 'file'), 'utf8'), 'old')
+    t.same(readdirSync(folder), ['file'])
+  })
+
+t.test('replaceFile says so when the folder cannot be synced or is missing', async t => {
+  const folder = t.testdir()
+  armFailpoints('fsync=EIO@2')
+  await t.rejects(replaceFile(join(folder, 'file'), 'new'), { code: 'FILE_WRITE_FAILED', details: { reason: 'EIO' } })
+  await t.rejects(replaceFile(join(folder, 'none', 'file'), 'new'), {
+    code: 'FILE_WRITE_FAILED',
+    details: { reason: 'ENOENT' },
+  })
+})
+
+t.test('writeAll goes on after a short write, at a position or not', async t => {
+  const folder = t.testdir({ file: '0123456789' })
+  armFailpoints('write=short@1,write=short@2,write=short@3')
+  const handle = await open(join(folder, 'file'), 'r+')
+  t.teardown(() => handle.close())
+  await writeAll(handle, 'abcdef', 2)
+  t.equal(readFileSync(join(folder, 'file'), 'utf8'), '01abcdef89')
+  armFailpoints('write=short@1')
+  await writeAll(handle, Buffer.from('xyz'))
+  t.equal(readFileSync(join(folder, 'file'), 'utf8'), 'xyzbcdef89')
+})
+
+t.test('makeFolder makes what is missing and syncs each folder that received a name', async t => {
+  const folder = t.testdir({ file: '' })
+  await makeFolder(join(folder, 'a/b/c'))
+  t.ok(statSync(join(folder, 'a/b/c')).isDirectory())
+  await makeFolder(join(folder, 'a/b/c'))
+  armFailpoints('fsync=EIO@2')
+  await t.rejects(makeFolder(join(folder, 'x/y')), { code: 'FILE_WRITE_FAILED' }, 'two names in two folders: two syncs')
+  armFailpoints('fsync=EIO@2')
+  await makeFolder(join(folder, 'a/b/d'))
+  armFailpoints('fsync=EIO@1')
+  await makeFolder(join(folder, 'a/b/d'))
+  await t.rejects(makeFolder(join(folder, 'file')), { code: 'FILE_WRITE_FAILED', details: { reason: 'EEXIST' } })
+})
+
+const linking: Record<string, { target?: string; link?: string; outcome: string; left: Record<string, string> }> = {
+  'gives the name that is free': { outcome: 'linked', left: { target: 'picture' } },
+  'keeps equal bytes that were first': { target: 'picture', outcome: 'same', left: { target: 'picture' } },
+  'keeps other bytes that were first': {
+    target: 'drawing',
+    outcome: 'different',
+    left: { staged: 'picture', target: 'drawing' },
+  },
+  'keeps longer bytes that were first': {
+    target: 'pictures',
+    outcome: 'different',
+    left: { staged: 'picture', target: 'pictures' },
+  },
+  'copies across filesystems': { link: 'link=EXDEV@1', outcome: 'linked', left: { target: 'picture' } },
+  'compares across filesystems': {
+    link: 'link=EXDEV@1',
+    target: 'drawing',
+    outcome: 'different',
+    left: { staged: 'picture', target: 'drawing' },
+  },
+  'renames where links are missing': { link: 'link=EPERM', outcome: 'linked', left: { target: 'picture' } },
+  'does both': { link: 'link=EXDEV@1,link=ENOTSUP@2', outcome: 'linked', left: { target: 'picture' } },
+  'never overwrites where links are missing': {
+    link: 'link=EPERM',
+    target: 'drawing',
+    outcome: 'different',
+    left: { staged: 'picture', target: 'drawing' },
+  },
+  'takes over a claim that a crash left': {
+    target: '',
+    link: 'link=EPERM',
+    outcome: 'linked',
+    left: { target: 'picture' },
+  },
+}
+for (const [title, { target, link, outcome, left }] of Object.entries(linking))
+  t.test(`linkFirst ${title}`, async t => {
+    const folder = t.testdir({ staged: 'picture', ...(target !== undefined && { target }) })
+    armFailpoints(link ?? '')
+    t.equal(await linkFirst(join(folder, 'staged'), join(folder, 'target')), outcome)
+    t.same(contents(folder), left)
+  })
+
+t.test('linkFirst finishes what a crash between link and unlink has left', async t => {
+  const folder = t.testdir({ staged: 'picture', target: t.fixture('link', 'staged') })
+  t.equal(statSync(join(folder, 'staged')).nlink, 2)
+  t.equal(await linkFirst(join(folder, 'staged'), join(folder, 'target')), 'same')
+  t.same(contents(folder), { target: 'picture' })
+})
+
+t.test('linkFirst leaves the staged file when it fails', async t => {
+  const folder = t.testdir({ staged: 'picture' })
+  armFailpoints('link=EIO')
+  await t.rejects(linkFirst(join(folder, 'staged'), join(folder, 'target')), { code: 'FILE_WRITE_FAILED' })
+  armFailpoints('link=EXDEV@1,fsync=EIO@1')
+  await t.rejects(linkFirst(join(folder, 'staged'), join(folder, 'target')), {
+    code: 'FILE_WRITE_FAILED',
+    details: { reason: 'EIO' },
+  })
+  t.same(contents(folder), { staged: 'picture' })
+})
+
+t.test('copyDurable copies once and never overwrites', async t => {
+  const folder = t.testdir({ from: 'picture', other: 'drawing' })
+  chmodSync(join(folder, 'from'), 0o444)
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')]
+  t.equal(await copyDurable(from, to), 'linked')
+  t.equal(await copyDurable(from, to), 'same')
+  t.equal(await copyDurable(from, join(folder, 'other')), 'different')
+  t.not(statSync(from).ino, statSync(to).ino)
+  await t.rejects(copyDurable(join(folder, 'none'), to), { code: 'FILE_WRITE_FAILED', details: { reason: 'ENOENT' } })
+  armFailpoints('fsync=EIO@1')
+  await t.rejects(copyDurable(from, join(folder, 'third')), { code: 'FILE_WRITE_FAILED', details: { reason: 'EIO' } })
+  t.same(contents(folder), { from: 'picture', other: 'drawing', to: 'picture' })
+})
+
+t.test('removeFile removes a file, there or not', async t => {
+  const folder = t.testdir({ file: '' })
+  mkdirSync(join(folder, 'sub'))
+  await removeFile(join(folder, 'file'))
+  await removeFile(join(folder, 'file'))
+  t.notOk(existsSync(join(folder, 'file')))
+  await t.rejects(removeFile(join(folder, 'sub')), { code: 'FILE_WRITE_FAILED' })
+})
+
+t.test('a crash leaves only names that are known to be temporary', async t => {
+  const folder = t.testdir()
+  const written: string[] = []
+  armFailpoints('fsync=delay:20@1')
+  const replacing = replaceFile(join(folder, 'file'), 'new')
+  while (written.length === 0) {
+    written.push(...readdirSync(folder))
+    await syncFolder(folder)
+  }
+  await replacing
+  t.ok(written.every(isTemporary), written.join(' '))
+  t.notOk(isTemporary('file'))
+})
+
+function contents(folder: string): Record<string, string> {
+  return Object.fromEntries(readdirSync(folder).map(name => [name, readFileSync(join(folder, name), 'utf8')]))
+}
