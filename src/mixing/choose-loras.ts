@@ -1,0 +1,154 @@
+import type { Problem } from '../errors.js'
+import type { PersonaKit } from '../schema/persona-kit.js'
+import type { Lora } from '../schema/run.js'
+import type { Family } from '../schema/template.js'
+import { roundTo } from './curves.js'
+import type { MixInput, MixTalent } from './mix-input.js'
+import type { PlacedSlider } from './place-sliders.js'
+
+/** A LoRA this weak changes nothing that one could see, yet costs a load. */
+export const loraWeightMin = 0.01
+/** With more LoRAs than this, pictures tend to fall apart. */
+export const lorasRecommendedMax = 4
+
+const weightDecimals = 4
+
+export interface ChosenLoras {
+  /** Identity first, then styles that stay, then those of varying sliders; styles by talent id within. */
+  loras: Lora[]
+  /** The talents of `loras`, in the same order: their words and negatives belong to the picture. */
+  talents: MixTalent[]
+  problems: Problem[]
+}
+
+/**
+ * Which LoRAs a picture gets, and how strongly. Style LoRAs share a budget: when their magnitudes add up to more, all are
+ * scaled down alike. The identity stays outside of it. Whatever is asked for and left out is named in a problem.
+ */
+export function chooseLoras(
+  input: Pick<MixInput, 'subject' | 'talents' | 'family' | 'varying' | 'styleBudget'>,
+  placed: readonly PlacedSlider[],
+): ChosenLoras {
+  const problems: Problem[] = []
+  const wanted = [...wantIdentity(input.subject), ...wantStyles(placed, input.varying)]
+  const fit = wanted.flatMap(want => {
+    const talent = input.talents.get(want.talent)
+    const unfit = whyUnfit(want, talent, input.family)
+    if (unfit) problems.push(unfit)
+    const weight = roundTo(want.raw * (talent?.defaultWeight ?? 0), weightDecimals)
+    return talent && !unfit ? [{ ...want, kit: talent, weight }] : []
+  })
+
+  const budgeted = keepBudget(fit, input.styleBudget)
+  const active = budgeted.filter(({ weight }) => Math.abs(weight) >= loraWeightMin)
+  const weightless = budgeted.find(({ role, weight }) => role === 'identity' && Math.abs(weight) < loraWeightMin)
+  if (weightless) problems.push(leftOut('TALENT_WEIGHTLESS', weightless, 'its default weight is next to nothing'))
+  if (active.length > lorasRecommendedMax) problems.push(tooManyLoras(active.length))
+
+  return { loras: active.map(toLora), talents: active.map(({ kit }) => kit), problems }
+}
+
+/** Id of the identity talent that belongs to a persona kit. */
+export function identityTalentId(kit: Pick<PersonaKit, 'dot_id'>): string {
+  return `avatar.identity.dot_${kit.dot_id}`
+}
+
+interface Wanted {
+  talent: string
+  role: Lora['role']
+  raw: number
+  /** What asks for it, without values: the same in all variations of a sweep, so that a problem is told once. */
+  asker: string
+  source: string
+  isVarying: boolean
+}
+
+interface Weighted extends Wanted {
+  kit: MixTalent
+  weight: number
+}
+
+function wantIdentity(subject: MixInput['subject']): Wanted[] {
+  if (subject.kind === 'text') return []
+  const talent = identityTalentId(subject.kit)
+  const asker = `identity of ${subject.kit.dot_id}`
+  return [{ talent, role: 'identity', raw: 1, asker, source: asker, isVarying: false }]
+}
+
+function wantStyles(placed: readonly PlacedSlider[], varying: readonly string[]): Wanted[] {
+  const wantedByTalent = new Map<string, Wanted>()
+  for (const { key, position, slider, left, right } of placed) {
+    for (const [pole, raw] of [[slider.left, left] as const, [slider.right, right] as const]) {
+      if (pole.talent === undefined || raw === 0) continue
+      const asker = `slider ${key}`
+      const source = `${asker} at ${position} (curve ${slider.curve})`
+      const isVarying = varying.includes(key)
+      const wanted: Wanted = { talent: pole.talent, role: 'style', raw, asker, source, isVarying }
+      const same = wantedByTalent.get(pole.talent)
+      wantedByTalent.set(pole.talent, same ? addUp(same, wanted) : wanted)
+    }
+  }
+  return [...wantedByTalent.values()].sort(
+    (a, b) => Number(a.isVarying) - Number(b.isVarying) || (a.talent < b.talent ? -1 : 1),
+  )
+}
+
+// One file loaded twice acts like once with the sum, and a node is named after its talent: so a talent appears once.
+function addUp(one: Wanted, other: Wanted): Wanted {
+  return {
+    ...one,
+    raw: roundTo(one.raw + other.raw, 6),
+    asker: `${one.asker} + ${other.asker}`,
+    source: `${one.source} + ${other.source}`,
+    isVarying: one.isVarying || other.isVarying,
+  }
+}
+
+function whyUnfit(want: Wanted, talent: MixTalent | undefined, family: Family): Problem | undefined {
+  if (!talent) return leftOut('TALENT_MISSING', want, 'no such talent is here')
+  if (!talent.usable) return leftOut('TALENT_UNUSABLE', want, 'its weights are a placeholder or damaged')
+  if (talent.role !== want.role) return leftOut('TALENT_ROLE_UNFIT', want, `it is of the kind ${talent.role}`)
+  if (talent.family !== family)
+    return leftOut('TALENT_FAMILY_UNFIT', want, `it is made for ${talent.family}, not for ${family}`)
+  return undefined
+}
+
+// A picture without one of its LoRAs is still a picture, so that none of these is an error; each is shown to the user.
+function leftOut(code: string, want: Wanted, reason: string): Problem {
+  const effect = want.role === 'identity' ? 'rendered without identity LoRA' : `rendered without it (${want.asker})`
+  return { severity: 'warning', code, message: `${want.talent} is left out, ${reason}: ${effect}`, found: want.talent }
+}
+
+function tooManyLoras(count: number): Problem {
+  return {
+    severity: 'warning',
+    code: 'LORAS_TOO_MANY',
+    message: `${count} LoRAs act on one picture: expect artefacts`,
+    found: String(count),
+    allowed: `${lorasRecommendedMax} or fewer`,
+  }
+}
+
+// Rounded down once scaled: the sum never exceeds the budget by a rounding.
+function keepBudget(weighted: readonly Weighted[], budget: number): Weighted[] {
+  const sum = weighted.filter(w => w.role === 'style').reduce((total, w) => total + Math.abs(w.weight), 0)
+  if (roundTo(sum, weightDecimals) <= budget) return [...weighted]
+  const unit = 10 ** weightDecimals
+  return weighted.map(w =>
+    w.role === 'style' ? { ...w, weight: Math.trunc(((w.weight * budget) / sum) * unit) / unit } : w,
+  )
+}
+
+function toLora({ talent, role, raw, weight, source, kit }: Weighted): Lora {
+  return {
+    talent,
+    role,
+    raw,
+    effective: weight,
+    source,
+    weightsSha256: kit.weightsSha256,
+    sizeBytes: kit.sizeBytes,
+    hasTextEncoder: kit.hasTextEncoder,
+    draft: kit.isDraft,
+  }
+}
