@@ -1,11 +1,6 @@
-/** A ComfyUI graph in API format: nodes by id. A link is `[node id, output slot]`. */
-export type Link = [node: string, slot: number]
-export interface ApiNode {
-  class_type: string
-  inputs: Record<string, unknown>
-  _meta?: { title?: string }
-}
-export type ApiGraph = Record<string, ApiNode>
+import type { Link } from '../schema/api-graph.js'
+
+export type { ApiGraph, ApiNode, Link } from '../schema/api-graph.js'
 
 /** Whether an input value is a link to another node rather than a literal. */
 export function isLink(value: unknown): value is Link {
