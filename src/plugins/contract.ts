@@ -14,7 +14,14 @@ export type { Lora, Fragment } from '../schema/run.js'
 export type { ModelUse, RequestPart } from '../schema/trace.js'
 export type { ServerEntry } from '../schema/config.js'
 export type { Job, GraphJob, Slot } from '../plan/job.js'
+export { hashJson } from '../files/hash.js'
+export { pngHeaderEnd, pngSize, pngTextChunks, readPngText, withoutPngText, withPngText } from '../record/png-text.js'
+export type { PngText } from '../record/png-text.js'
 export { isLink } from '../workflow/api-graph.js'
+export { cleanText, elideText, textPath, textWidth, wrapText } from '../record/draw-text.js'
+export type { TextWeight } from '../record/draw-text.js'
+export { withSavePrefix } from '../workflow/canonical-graph.js'
+export { checkGraph } from '../workflow/check-graph.js'
 export type { ApiGraph, ApiNode, Link } from '../workflow/api-graph.js'
 
 /** Speaks to one kind of outside renderer. */
@@ -64,6 +71,8 @@ export interface Connection {
   forget?(attempt: Attempt, signal: AbortSignal): Promise<void>
   /** Frees memory of the server. */
   free?(signal: AbortSignal): Promise<void>
+  /** Puts a reference picture where graphs can load it, named by its content. Gives the name that a graph calls it by. */
+  upload?(bytes: Buffer, sha256: string, extension: string, signal: AbortSignal): Promise<string>
   close(): Promise<void>
 }
 
@@ -136,7 +145,7 @@ export interface Probe {
   models: Record<string, readonly string[]>
   /** Sizes in bytes by folder and name, where told. */
   modelSizes: Record<string, Readonly<Record<string, number>>>
-  nodeClasses: number
+  nodeClasses?: number
   vramTotalBytes?: number
   vramFreeBytes?: number
   queueRemaining: number

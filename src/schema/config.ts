@@ -31,6 +31,7 @@ export const serverSchema = {
     },
     timeoutSeconds: { ...seconds, default: 30, description: 'Of one HTTP exchange' },
     graceSeconds: { ...seconds, default: 60, description: 'How long an unreachable server keeps its jobs' },
+    jobTimeoutSeconds: { ...seconds, default: 1800, description: 'Longest time that one job may take on the server' },
     loras: { type: 'object', additionalProperties: { type: 'string' }, description: 'Name on the server by talent id' },
     models: {
       type: 'object',

@@ -48,6 +48,8 @@ export const mixSchema = {
       description: 'Identity first, then stable styles, the varying slider last',
     },
     sliders: { type: 'object', additionalProperties: { type: 'number' } },
+    palette: { type: 'object', additionalProperties: { type: 'string' }, description: 'Hex colours of the persona' },
+    finish: { type: 'string' },
   },
 } as const
 export type Mix = FromSchema<typeof mixSchema>

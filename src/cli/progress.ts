@@ -1,0 +1,59 @@
+import type { Job } from '../plan/job.js'
+import type { Terminal } from './terminal.js'
+
+/** Live progress: one line on a terminal, otherwise a line whenever another tenth is done. */
+export interface Progress {
+  tick(job: Job, server: string, value: number, max: number): void
+  counts(counts: readonly Record<string, number>[]): void
+  end(): void
+}
+
+const drawEveryMs = 80
+
+export function watchProgress(terminal: Terminal): Progress {
+  const begin = performance.now()
+  const running = new Map<string, { slot: string; value: number; max: number }>()
+  let total = 0
+  let done = 0
+  let failed = 0
+  let drawnAt = 0
+  let toldTenth = -1
+
+  function draw(): void {
+    const seconds = Math.round((performance.now() - begin) / 1000)
+    const now = [...running.values()].at(-1)
+    const step = now ? ` · ${now.slot} ${now.value}/${now.max}` : ''
+    const trouble = failed > 0 ? ` · ${failed} failed` : ''
+    if (terminal.isLive) terminal.live(`${bar(done, total)} ${done}/${total}${trouble} · ${seconds} s${step}`)
+    else if (!terminal.isJson && total > 0 && Math.floor((done / total) * 10) > toldTenth) {
+      toldTenth = Math.floor((done / total) * 10)
+      terminal.note(`${done} of ${total} pictures${trouble} after ${seconds} s`)
+    }
+  }
+
+  return {
+    tick(job, server, value, max) {
+      running.delete(server)
+      running.set(server, { slot: job.slot.id, value, max })
+      if (performance.now() - drawnAt < drawEveryMs) return
+      drawnAt = performance.now()
+      draw()
+    },
+    counts(all) {
+      const sum = (state: string) => all.reduce((count, each) => count + (each[state] ?? 0), 0)
+      total = sum('slots') - sum('skipped')
+      done = sum('done')
+      failed = sum('failed')
+      draw()
+    },
+    end() {
+      terminal.live('')
+    },
+  }
+}
+
+function bar(done: number, total: number): string {
+  const width = 24
+  const full = total === 0 ? 0 : Math.round((done / total) * width)
+  return `${'█'.repeat(full)}${'░'.repeat(width - full)}`
+}

@@ -1,0 +1,70 @@
+import { resolve } from 'node:path'
+import type { Config } from '../config/config.js'
+import { packageRoot } from '../config/config.js'
+import { outputRoot } from '../daemon.js'
+import { failure, hasErrors } from '../errors.js'
+import { openIndex } from '../library/talent-index.js'
+import { listKits } from '../library/talent-index-entry.js'
+import { type Library, readTalents, type Talent } from '../library/talents.js'
+import { loadPlugins } from '../plugins/load-plugins.js'
+import { exitCodes } from './exit-codes.js'
+import { table, type Terminal } from './terminal.js'
+
+export async function listTalents(config: Config, terminal: Terminal): Promise<number> {
+  const { talents } = await readKits(config)
+  terminal.answer({ talents: talents.map(summary) })
+  if (talents.length === 0) terminal.say(`No kits lie under ${config.paths.talents}: see its README`)
+  else {
+    const rows = talents.map(summary).map(each => [each.id, each.family, `rank ${each.rank}`, `weight ${each.defaultWeight}`, each.state])
+    terminal.say(table([['TALENT', 'FAMILY', 'RANK', 'DEFAULT', 'STATE'], ...rows]))
+  }
+  return exitCodes.done
+}
+
+export async function showTalent(config: Config, terminal: Terminal, id: string): Promise<number> {
+  const { talents } = await readKits(config)
+  const talent = talents.find(each => each.id === id)
+  if (!talent) throw failure('TALENT_UNKNOWN', { talent: id, known: talents.map(each => each.id) })
+  terminal.answer({ ...talent, state: stateOf(talent) })
+  terminal.say(`${talent.id} (${stateOf(talent)})\n${JSON.stringify(talent.file, null, 2)}`)
+  if (talent.weights) terminal.say(table(Object.entries(talent.weights).map(([name, value]) => [name, String(value)])))
+  terminal.problems(talent.problems)
+  return exitCodes.done
+}
+
+export async function validateTalents(config: Config, terminal: Terminal, folder: string | undefined): Promise<number> {
+  const { talents, refused, problems } = await readKits(config, folder === undefined ? undefined : [resolve(folder)])
+  terminal.answer({ usable: talents.filter(each => each.usable).map(each => each.id), refused: refused.map(each => each.folder), problems })
+  if (!terminal.isJson) terminal.problems(problems)
+  terminal.say(`${talents.filter(each => each.usable).length} of ${talents.length + refused.length} kits can be used`)
+  return hasErrors(problems) ? exitCodes.someFailed : exitCodes.done
+}
+
+/** An array, as Talent Factory's indexer prints it, with fields of our own at the end. */
+export async function printIndex(config: Config, terminal: Terminal, includeInvalid: boolean): Promise<number> {
+  const entries = listKits(await readKits(config), { includeInvalid })
+  if (terminal.isJson) terminal.answer(entries)
+  else terminal.say(JSON.stringify(entries, null, 2))
+  return exitCodes.done
+}
+
+async function readKits(config: Config, folders?: readonly string[]): Promise<Library> {
+  const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: outputRoot() })
+  const index = await openIndex(config.paths.index)
+  return readTalents(folders ?? [config.paths.talents, ...plugins.map(plugin => plugin.folder)], { index, root: config.paths.home })
+}
+
+function summary(talent: Talent) {
+  return {
+    id: talent.id,
+    family: talent.file.sdx_version === 'xl' ? 'sdxl' : 'sd15',
+    rank: talent.file.lora_rank,
+    defaultWeight: talent.file.default_weight,
+    state: stateOf(talent),
+  }
+}
+
+function stateOf(talent: Talent): string {
+  if (!talent.usable) return `unusable (${talent.problems.filter(each => each.severity === 'error').length} errors)`
+  return talent.weights?.isDraft ? 'draft' : 'usable'
+}

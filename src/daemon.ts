@@ -1,0 +1,211 @@
+import { createWriteStream } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Logger, pino } from 'pino'
+import { type Config, packageRoot } from './config/config.js'
+import { describeProblem, failure, reasonOf } from './errors.js'
+import { createEmbeddedEngine } from './farm/embedded-engine.js'
+import { Desk } from './farm/desk.js'
+import { Farm } from './farm/farm.js'
+import { makeFolder } from './files/durable.js'
+import { armFailpoints } from './files/failpoint.js'
+import { checkEpoch, type Ownership, ownHome } from './files/own-home.js'
+import { openIndex } from './library/talent-index.js'
+import type { Foundry } from './operations/foundry.js'
+import { privateTextsOf } from './operations/private-texts.js'
+import { refreshManifest } from './operations/runs.js'
+import { createShelfReader } from './operations/shelf.js'
+import type { Job } from './plan/job.js'
+import type { Connection, DraftServer, Provider } from './plugins/contract.js'
+import { loadPlugins, type PluginFolder } from './plugins/load-plugins.js'
+import { exportToCallFolder } from './record/call-folder.js'
+import { finishRun, thumbnailFile } from './record/finish-run.js'
+import { openLedger } from './record/ledger.js'
+import { readRunFile } from './record/run-folder.js'
+import type { ServerEntry } from './schema/config.js'
+
+/** An open home: everything that acts on it, and how to end it. */
+export interface OpenFoundry {
+  foundry: Foundry
+  ownership: Ownership
+  /** Rejects when the foundry can no longer write: the process must end and recover by replay. */
+  broken: Promise<never>
+  close(drainMs: number): Promise<void>
+}
+
+export interface OpenOptions {
+  log?: Logger
+  progress?: (job: Job, server: string, value: number, max: number) => void
+}
+
+const manifestEveryMs = 30_000
+
+/**
+ * Builds the parts of a foundry and joins them; the only place that knows them all. The home is owned until `close`.
+ * Throws HOME_OWNED when another process has it.
+ */
+export async function openFoundry(config: Config, options: OpenOptions = {}): Promise<OpenFoundry> {
+  const { paths } = config
+  if (config.failpoints !== undefined) armFailpoints(config.failpoints)
+  const log = options.log ?? createLog(config)
+  await makeFolder(paths.dot)
+  const ownership = await ownHome(paths.home)
+  const stop = new AbortController()
+  const closers: (() => Promise<unknown>)[] = [() => ownership.release()]
+  try {
+    let breakDown: (error: Error) => void = () => undefined
+    const broken = new Promise<never>((_, reject) => {
+      breakDown = reject
+    })
+    broken.catch(() => undefined)
+    const ledger = await openLedger(paths.journal, {
+      epoch: ownership.epoch,
+      checkEpoch: () => checkEpoch(paths.home, ownership.epoch),
+      onBroken: error => breakDown(failure('JOURNAL_BROKEN', { reason: reasonOf(error) }, error)),
+    })
+    closers.unshift(() => ledger.close())
+    if (ledger.journal.droppedBytes > 0) log.warn({ bytes: ledger.journal.droppedBytes }, 'torn end of the journal dropped')
+    await ledger.append({ kind: 'owner-started', at: Date.now(), epoch: ownership.epoch, pid: process.pid, version: config.version })
+    await mkdir(paths.staging, { recursive: true })
+    const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: outputRoot() })
+    for (const problem of problems) log.warn({ problem: describeProblem(problem) }, 'plugin left out')
+    const index = await openIndex(paths.index)
+    const shelf = createShelfReader(config, plugins, index, log)
+    const opened = await openServers(config, plugins, { log, signal: stop.signal })
+    closers.unshift(opened.close)
+
+    const runFolder = (run: string) => join(paths.runs, run)
+    const thumbnails = (run: string) => join(paths.dot, 'thumbnails', run)
+    const desk: Desk = new Desk({
+      ledger,
+      log,
+      version: config.version,
+      attemptsMax: config.attemptsMax,
+      staging: paths.staging,
+      orphans: paths.orphans,
+      runFolder,
+      readRun: async run => ({
+        file: (await readRunFile(runFolder(run))).run,
+        plugins: plugins.map(plugin => `${plugin.name}@${plugin.provider?.version ?? config.version}`),
+      }),
+      privateTexts: (run, file) => privateTextsOf(run, file, config),
+      identify: models => farm.identify(models),
+      renderer: opened.renderer,
+      keepThumbnail: async (run, slot, thumbnail) => {
+        await mkdir(thumbnails(run), { recursive: true })
+        await writeFile(thumbnailFile(thumbnails(run), slot), thumbnail)
+      },
+      finish: async (run, slots) => {
+        const { run: name, callFolder } = run.accepted
+        const folder = runFolder(name)
+        const events = eventsOnly(ledger.eventsOf(name))
+        const state = await finishRun(run, slots, { folder, thumbnails: thumbnails(name), events })
+        if (callFolder !== undefined) await exportToCallFolder(callFolder, folder, run, slots)
+        await ledger.append({ kind: 'run-finished', at: Date.now(), run: name, state })
+        log.info({ run: name, state }, 'run finished')
+      },
+    })
+    const farm: Farm = new Farm({
+      servers: opened.servers,
+      desk,
+      engine: createEmbeddedEngine(),
+      log,
+      modelSha256: config.modelSha256,
+      progress: (job, server, value, max) => options.progress?.(job, server, value, max),
+    })
+    const foundry: Foundry = {
+      config,
+      ledger,
+      desk,
+      farm,
+      log,
+      renderer: opened.renderer,
+      plugins,
+      shelf,
+      runFolder,
+      thumbnails,
+      accepting: new Map(),
+      startedAt: Date.now(),
+    }
+    const refresh = setInterval(() => void refreshManifests(foundry), manifestEveryMs).unref()
+    let isClosed = false
+    return {
+      foundry,
+      ownership,
+      broken,
+      async close(drainMs) {
+        if (isClosed) return
+        isClosed = true
+        clearInterval(refresh)
+        await farm.stop(drainMs)
+        stop.abort()
+        for (const close of closers) await close()
+      },
+    }
+  } catch (error) {
+    stop.abort()
+    for (const close of closers) await close().catch(() => undefined)
+    throw error
+  }
+}
+
+/** JSON lines to stderr, or to the configured file. */
+export function createLog(config: Config): Logger {
+  const { level, file } = config.log
+  const destination = file === undefined ? pino.destination({ fd: 2, sync: false }) : createWriteStream(file, { flags: 'a' })
+  return pino({ level, base: { pid: process.pid } }, destination)
+}
+
+async function* eventsOnly<Event>(entries: AsyncIterable<{ event: Event }>): AsyncIterable<Event> {
+  for await (const { event } of entries) yield event
+}
+
+/** The compiled code lies in `dist/` of the package; this file is `dist/src/daemon.js`. */
+export function outputRoot(): string {
+  return dirname(dirname(fileURLToPath(import.meta.url)))
+}
+
+export async function openServers(
+  config: Config,
+  plugins: readonly PluginFolder[],
+  host: { log: Logger; signal: AbortSignal },
+): Promise<{ servers: { entry: ServerEntry; connection: Connection }[]; renderer: string; close: () => Promise<unknown> }> {
+  const drafts: DraftServer[] = []
+  const servers: { entry: ServerEntry; connection: Connection }[] = []
+  for (const entry of config.servers) {
+    const provider = providerOf(entry, plugins)
+    let { url } = entry
+    if (url === 'draft') {
+      const draft = await provider.startDraftServer?.(entry.options ?? {}, host)
+      if (!draft) throw failure('USAGE_INVALID', { problem: `Provider ${provider.name} draws no drafts`, next: 'give a URL' })
+      drafts.push(draft)
+      url = draft.url
+    }
+    const resolved = { ...entry, ...(url !== undefined && { url }) }
+    servers.push({ entry: resolved, connection: await provider.open(resolved, host) })
+  }
+  const isDraft = config.servers.every(entry => entry.url === 'draft' || entry.options?.['renderer'] === 'draft')
+  return {
+    servers,
+    renderer: isDraft ? 'draft' : (config.servers[0]?.provider ?? 'comfyui'),
+    close: () => Promise.all(drafts.map(draft => draft.close())),
+  }
+}
+
+function providerOf(entry: ServerEntry, plugins: readonly PluginFolder[]): Provider {
+  const providers = plugins.flatMap(plugin => plugin.provider ?? [])
+  const found = providers.find(provider => provider.name === entry.provider)
+  if (found) return found
+  const known = providers.map(provider => provider.name).join(', ') || 'none'
+  throw failure('USAGE_INVALID', { problem: `Server ${entry.name} needs the provider "${entry.provider}"`, next: `loaded are: ${known}` })
+}
+
+async function refreshManifests(foundry: Foundry): Promise<void> {
+  for (const run of foundry.ledger.state.runs.values()) {
+    if (run.finished || run.startedAt === undefined) continue
+    await refreshManifest(foundry, run).catch(error =>
+      foundry.log.warn({ run: run.accepted.run, reason: reasonOf(error) }, 'manifest not refreshed'),
+    )
+  }
+}

@@ -1,0 +1,366 @@
+import { randomUUID } from 'node:crypto'
+import type { Logger } from 'pino'
+import { describeProblem, FoundryError, hasErrors, reasonOf } from '../errors.js'
+import { failpoint } from '../files/failpoint.js'
+import type { Job } from '../plan/job.js'
+import { type Attempt, type Connection, type OutputFile, type Probe, RenderFailure } from '../plugins/contract.js'
+import type { ServerEntry } from '../schema/config.js'
+import type { Desk, RenderedFacts } from './desk.js'
+import type { Claim } from './engine.js'
+import { Signal } from './signal.js'
+
+export type ServerState = 'unknown' | 'ready' | 'unreachable' | 'stopped'
+
+/** What a server is doing, for screens and programs. */
+export interface ServerStatus {
+  name: string
+  provider: string
+  state: ServerState
+  reason?: string
+  renderer?: string
+  version?: string
+  depth: number
+  jobs: { run: string; slot: string; attempt: number; value?: number; max?: number }[]
+  rendered: number
+  failed: number
+}
+
+export interface WorkerHost {
+  desk: Desk
+  log: Logger
+  /** The next job for a server with this hot model set. */
+  claim(hot: string | undefined): Promise<Claim | undefined>
+  finish(claim: Claim): Promise<void>
+  /** Something changed: a place is free, a job is settled. */
+  changed(): void
+  progress(job: Job, server: string, value: number, max: number): void
+}
+
+interface Active {
+  job: Job
+  attempt: Attempt
+  value?: number
+  max?: number
+}
+
+const probeDelayMsMin = 250
+const probeDelayMsMax = 5000
+const probeLimitMs = 15_000
+/** Finished attempts whose pictures are fetched and committed at the same time, per server. */
+const harvestsMax = 8
+const fetchTriesMax = 4
+/** How long an attempt must stay unknown to its server before it counts as lost. */
+const unknownMsMax = 2500
+const idleCheckMs = 1000
+
+/**
+ * Keeps one server busy: probes it, keeps `depth` jobs on it (one running, the others waiting there), follows them, and fetches
+ * and commits what they made. The next job goes out as soon as one has finished; fetching happens alongside.
+ */
+export class ServerWorker {
+  state: ServerState = 'unknown'
+  probe: Probe | undefined
+  private reason: string | undefined
+  private hot: string | undefined
+  private readonly active = new Map<string, Active>()
+  /** Attempts from lease to commit. */
+  private readonly works = new Set<Promise<void>>()
+  private readonly checked = new Map<string, Promise<void>>()
+  private readonly signal = new Signal()
+  private rendered = 0
+  private failed = 0
+  private isDraining = false
+  private readonly abort = new AbortController()
+  private loop: Promise<void> | undefined
+
+  constructor(
+    readonly entry: ServerEntry,
+    private readonly connection: Connection,
+    private readonly host: WorkerHost,
+  ) {}
+
+  /** Begins to work; attempts that an earlier process left on this server are taken up again. */
+  start(leftovers: readonly { job: Job; attempt: Attempt }[]): void {
+    for (const { job, attempt } of leftovers) this.take(job, attempt, 'ask', undefined)
+    this.loop ??= this.work()
+  }
+
+  wake(): void {
+    this.signal.notify()
+  }
+
+  status(): ServerStatus {
+    const { name, provider, depth } = this.entry
+    return {
+      name,
+      provider,
+      state: this.state,
+      ...(this.reason !== undefined && { reason: this.reason }),
+      ...(this.probe && { renderer: this.probe.renderer }),
+      ...(this.probe?.version !== undefined && { version: this.probe.version }),
+      depth,
+      jobs: [...this.active.values()].map(({ job, attempt, value, max }) => ({
+        run: job.run,
+        slot: job.slot.id,
+        attempt: attempt.number,
+        ...(value !== undefined && { value }),
+        ...(max !== undefined && { max }),
+      })),
+      rendered: this.rendered,
+      failed: this.failed,
+    }
+  }
+
+  /** Probes once; the answer also becomes the state. */
+  async look(): Promise<Probe | undefined> {
+    try {
+      const limit = AbortSignal.any([this.abort.signal, AbortSignal.timeout(probeLimitMs)])
+      const probe = await this.connection.probe(limit)
+      if (this.state !== 'ready') this.host.log.info({ server: this.entry.name, version: probe.version }, 'server ready')
+      this.probe = probe
+      this.state = 'ready'
+      this.reason = undefined
+      this.host.changed()
+      return probe
+    } catch (error) {
+      if (this.abort.signal.aborted) return undefined
+      this.lostSight(reasonOf(error))
+      return undefined
+    }
+  }
+
+  async cancel(isMeant: (job: Job) => boolean): Promise<void> {
+    const meant = [...this.active.values()].filter(({ job }) => isMeant(job))
+    await Promise.all(meant.map(({ attempt }) => this.connection.cancel(attempt, this.abort.signal).catch(() => 'unknown')))
+  }
+
+  /** Renders a job by itself, beside the farm's own work. */
+  async renderOnce(job: Job): Promise<{ bytes: Buffer; server: string; submittedSha256: string }> {
+    await this.check(job)
+    const attempt = { job: job.id, number: 1, promptId: randomUUID() }
+    const { submittedSha256 } = await this.connection.submit(job, attempt, this.abort.signal)
+    const { outputs } = await this.follow(job, attempt)
+    const output = outputs[0]
+    if (!output) throw new RenderFailure('no-output', `${this.entry.name} reported success without a picture`)
+    return { bytes: await this.fetch(output), server: this.entry.name, submittedSha256 }
+  }
+
+  /** Takes no more jobs, lets those on the server end within the limit, then leaves them: they are found again at the next start. */
+  async stop(limitMs: number): Promise<void> {
+    this.isDraining = true
+    const until = Date.now() + limitMs
+    while (this.works.size > 0 && Date.now() < until) {
+      await this.signal.wait(Math.max(1, until - Date.now()), this.abort.signal)
+    }
+    this.abort.abort()
+    this.signal.notify()
+    await this.loop
+    await Promise.allSettled(this.works)
+    this.state = 'stopped'
+    await this.connection.close()
+  }
+
+  private async work(): Promise<void> {
+    let delayMs = probeDelayMsMin
+    while (!this.abort.signal.aborted) {
+      if (this.state !== 'ready') {
+        if (!(await this.look())) {
+          await this.signal.wait(delayMs, this.abort.signal)
+          delayMs = Math.min(probeDelayMsMax, delayMs * 2)
+        }
+        continue
+      }
+      delayMs = probeDelayMsMin
+      if (!(await this.fill())) await this.signal.wait(idleCheckMs, this.abort.signal)
+    }
+  }
+
+  /** Fills one free place; false when there is none or nothing waits. */
+  private async fill(): Promise<boolean> {
+    if (this.isDraining || this.active.size >= this.entry.depth || this.works.size - this.active.size >= harvestsMax) return false
+    const claim = await this.host.claim(this.hot)
+    if (!claim) return false
+    const { job } = claim
+    this.hot = job.modelSet
+    const attempt = await this.host.desk.lease(job, this.entry.name)
+    if (attempt) this.take(job, attempt, 'submit', claim)
+    else await this.host.finish(claim)
+    return true
+  }
+
+  private take(job: Job, attempt: Attempt, from: 'submit' | 'ask', claim: Claim | undefined): void {
+    this.active.set(job.id, { job, attempt })
+    const work = this.drive(job, attempt, from)
+      .catch(error => this.host.log.error({ slot: job.slot.id, run: job.run, reason: reasonOf(error) }, 'attempt broke'))
+      .finally(async () => {
+        this.free(job)
+        if (claim) await this.host.finish(claim)
+        await failpoint('ack')
+        this.works.delete(work)
+        this.host.changed()
+      })
+    this.works.add(work)
+  }
+
+  private async drive(job: Job, attempt: Attempt, from: 'submit' | 'ask'): Promise<void> {
+    const { signal } = this.abort
+    let submittedSha256: string | undefined
+    let next = from
+    while (!signal.aborted) {
+      try {
+        if (next === 'submit') {
+          await this.check(job)
+          await failpoint('submit')
+          const receipt = await this.connection.submit(job, attempt, signal)
+          submittedSha256 = receipt.submittedSha256
+          await this.host.desk.submitted(job, attempt, submittedSha256)
+        } else {
+          await this.findAgain(attempt)
+        }
+        const { outputs, timings } = await this.follow(job, attempt)
+        await failpoint('output-seen')
+        this.free(job)
+        const facts = { server: this.serverFacts(), submittedSha256, timings }
+        await this.harvest(job, attempt, outputs, facts)
+        return
+      } catch (error) {
+        if (signal.aborted) return
+        const failure = toFailure(error)
+        if (failure.reason === 'unreachable' || failure.reason === 'unknown-outcome') {
+          if (failure.reason === 'unreachable') this.lostSight(failure.message)
+          next = 'ask'
+          await this.signal.wait(probeDelayMsMin, signal)
+          continue
+        }
+        await this.fail(job, attempt, failure)
+        return
+      }
+    }
+  }
+
+  /** Throws `lost` when the server has stayed without knowledge of the attempt. Waits while the server cannot be asked. */
+  private async findAgain(attempt: Attempt): Promise<void> {
+    const { signal } = this.abort
+    let unknownSince: number | undefined
+    while (!signal.aborted) {
+      if (this.state === 'ready') {
+        const where = await this.connection.find(attempt, signal)
+        if (where !== 'unknown') return
+        unknownSince ??= Date.now()
+        if (Date.now() - unknownSince >= unknownMsMax) {
+          throw new RenderFailure('lost', `${this.entry.name} no longer knows the job`)
+        }
+      } else {
+        unknownSince = undefined
+      }
+      await this.signal.wait(probeDelayMsMin, signal)
+    }
+  }
+
+  private async follow(job: Job, attempt: Attempt): Promise<{ outputs: OutputFile[]; timings: Record<string, number> }> {
+    const limit = AbortSignal.timeout(this.entry.jobTimeoutSeconds * 1000)
+    for await (const event of this.connection.follow(attempt, AbortSignal.any([this.abort.signal, limit]))) {
+      if (event.kind === 'failed') throw event.failure
+      if (event.kind === 'finished') return event
+      if (event.kind === 'progress') {
+        const active = this.active.get(job.id)
+        if (active) Object.assign(active, { value: event.value, max: event.max })
+        this.host.progress(job, this.entry.name, event.value, event.max)
+      }
+    }
+    if (limit.aborted) {
+      await this.connection.cancel(attempt, this.abort.signal)
+      throw new RenderFailure('node-error', `No end after ${this.entry.jobTimeoutSeconds} s on ${this.entry.name}`)
+    }
+    throw new RenderFailure('unreachable', `${this.entry.name} ended the report of a job early`)
+  }
+
+  private async harvest(job: Job, attempt: Attempt, outputs: OutputFile[], facts: RenderedFacts): Promise<void> {
+    try {
+      const output = outputs[0]
+      if (!output) throw new RenderFailure('no-output', `${this.entry.name} reported success without a picture`)
+      const begin = performance.now()
+      const bytes = await this.fetch(output)
+      const timings = { ...facts.timings, fetchMs: Math.round(performance.now() - begin) }
+      await this.host.desk.commit(job, attempt, bytes, { ...facts, timings })
+      this.rendered++
+    } catch (error) {
+      if (!this.abort.signal.aborted) await this.fail(job, attempt, toFailure(error))
+    }
+  }
+
+  private async fetch(output: OutputFile): Promise<Buffer> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.connection.fetch(output, this.abort.signal)
+      } catch (error) {
+        if (tries >= fetchTriesMax || this.abort.signal.aborted) {
+          throw new RenderFailure('no-output', `The picture could not be fetched: ${reasonOf(error)}`, {}, error)
+        }
+        await this.signal.wait(probeDelayMsMin * 2 ** tries, this.abort.signal)
+      }
+    }
+  }
+
+  /** Everything that would keep the job from running here, asked once per graph shape while the server stays up. */
+  private async check(job: Job): Promise<void> {
+    const key = `${job.modelSet} ${job.request.graphSha256} ${job.loras.map(lora => lora.talent).join(' ')}`
+    const known = this.checked.get(key)
+    const check =
+      known ??
+      this.connection.check(job, this.abort.signal).then(problems => {
+        if (!hasErrors(problems)) return
+        const errors = problems.filter(each => each.severity === 'error')
+        throw new RenderFailure('invalid-graph', errors.map(describeProblem).join('; '), { problems: errors })
+      })
+    if (!known) this.checked.set(key, check)
+    try {
+      await check
+    } catch (error) {
+      this.checked.delete(key)
+      throw error
+    }
+  }
+
+  private async fail(job: Job, attempt: Attempt, failure: RenderFailure): Promise<void> {
+    this.failed++
+    this.host.log.warn(
+      { server: this.entry.name, run: job.run, slot: job.slot.id, attempt: attempt.number, cause: failure.reason },
+      'attempt failed',
+    )
+    if (failure.reason === 'out-of-memory') await this.connection.free?.(this.abort.signal).catch(() => undefined)
+    await this.host.desk.failed(job, attempt, this.entry.name, failure)
+    this.host.changed()
+  }
+
+  private free(job: Job): void {
+    if (!this.active.delete(job.id)) return
+    this.signal.notify()
+    this.host.changed()
+  }
+
+  private lostSight(reason: string): void {
+    if (this.state !== 'unreachable') this.host.log.warn({ server: this.entry.name, reason }, 'server unreachable')
+    this.state = 'unreachable'
+    this.reason = reason
+    this.checked.clear()
+    this.signal.notify()
+  }
+
+  private serverFacts(): RenderedFacts['server'] {
+    const { renderer, version } = this.probe ?? {}
+    return {
+      name: this.entry.name,
+      ...(renderer !== undefined && { renderer }),
+      ...(version !== undefined && { version }),
+    }
+  }
+}
+
+function toFailure(error: unknown): RenderFailure {
+  if (error instanceof RenderFailure) return error
+  if (error instanceof FoundryError && error.code === 'OUTPUT_INVALID') {
+    return new RenderFailure('no-output', error.message, error.details, error)
+  }
+  throw error
+}

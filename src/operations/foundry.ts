@@ -1,0 +1,26 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.js'
+import type { Desk } from '../farm/desk.js'
+import type { Farm } from '../farm/farm.js'
+import type { PluginFolder } from '../plugins/load-plugins.js'
+import type { Ledger } from '../record/ledger.js'
+import type { Shelf } from './shelf.js'
+
+/** What operations act on: an open home. Built by `daemon.ts`, nobody else. */
+export interface Foundry {
+  config: Config
+  ledger: Ledger
+  desk: Desk
+  farm: Farm
+  log: Logger
+  /** `comfyui`, `draft`, …: what the configured servers are. */
+  renderer: string
+  plugins: readonly PluginFolder[]
+  shelf(): Promise<Shelf>
+  runFolder(run: string): string
+  thumbnails(run: string): string
+  /** Runs that are being accepted at this moment. */
+  accepting: Map<string, Promise<void>>
+  /** Milliseconds since the epoch. */
+  startedAt: number
+}

@@ -1,0 +1,243 @@
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { failure } from '../errors.js'
+import { readBounded } from '../files/read-bounded.js'
+import { indexSlots, slotAt } from '../plan/slots.js'
+import { withoutPaths } from '../record/events.js'
+import { thumbnailOf } from '../record/finish-run.js'
+import { writeManifest } from '../record/manifest.js'
+import { readRunFile, runFiles } from '../record/run-folder.js'
+import { isSettled, type RunState, runStateOf, stateOf } from '../record/state.js'
+import type { RunManifest } from '../schema/run-manifest.js'
+import { slotStates } from '../schema/run.js'
+import { defineOperation } from './operation.js'
+import type { Foundry } from './foundry.js'
+
+const id = { type: 'string', minLength: 1, maxLength: 128, pattern: '^[a-z0-9][a-z0-9-]*$' } as const
+const oneRun = { type: 'object', additionalProperties: false, required: ['id'], properties: { id } } as const
+const limit = { type: 'integer', minimum: 1, maximum: 10_000, default: 200 } as const
+const offset = { type: 'integer', minimum: 0, default: 0 } as const
+
+export interface RunSummary {
+  run: string
+  key: string
+  kind: string
+  state: string
+  renderer: string
+  counts: Record<string, number>
+  acceptedAt: string
+  folder: string
+}
+
+export const listRuns = defineOperation({
+  name: 'runs.list',
+  summary: 'Runs, the newest first',
+  route: { method: 'GET', path: '/runs' },
+  input: {
+    type: 'object',
+    additionalProperties: false,
+    properties: { state: { enum: ['waiting', 'running', 'done', 'failed', 'cancelled'] }, limit, offset },
+  },
+  async run(foundry, input) {
+    const runs = [...foundry.ledger.state.runs.values()]
+      .filter(run => input.state === undefined || runStateOf(run) === input.state)
+      .reverse()
+    const page = runs.slice(input.offset, input.offset + input.limit)
+    return { total: runs.length, runs: page.map(run => summarise(foundry, run)) }
+  },
+})
+
+export const showRun = defineOperation({
+  name: 'runs.show',
+  summary: 'One run with its slots',
+  route: { method: 'GET', path: '/runs/:id' },
+  input: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['id'],
+    properties: { id, state: { enum: slotStates }, limit, offset },
+  },
+  async run(foundry, input) {
+    const run = findRun(foundry, input.id)
+    const { run: file } = await readRunFile(foundry.runFolder(run.accepted.run))
+    const index = indexSlots(file.plan)
+    const ordinals = [...run.slots.keys()].filter(ordinal => input.state === undefined || stateOf(run, ordinal) === input.state)
+    const slots = ordinals.slice(input.offset, input.offset + input.limit).flatMap(ordinal => {
+      const slot = slotAt(index, ordinal)
+      return slot ? [describeSlot(run, ordinal, slot)] : []
+    })
+    return { ...summarise(foundry, run), total: ordinals.length, slots }
+  },
+})
+
+export const runManifest = defineOperation({
+  name: 'runs.manifest',
+  summary: 'The run manifest',
+  route: { method: 'GET', path: '/runs/:id/manifest' },
+  input: oneRun,
+  async run(foundry, input): Promise<RunManifest> {
+    const run = findRun(foundry, input.id)
+    const path = join(foundry.runFolder(run.accepted.run), runFiles.manifest)
+    const { bytes } = await readBounded(path, { sizeBytesMax: 64 * 1024 * 1024 })
+    return JSON.parse(bytes.toString('utf8')) as RunManifest
+  },
+})
+
+export const runEvents = defineOperation({
+  name: 'runs.events',
+  summary: 'What happened to a run, the oldest first',
+  route: { method: 'GET', path: '/runs/:id/events' },
+  input: { type: 'object', additionalProperties: false, required: ['id'], properties: { id, limit } },
+  async run(foundry, input) {
+    const run = findRun(foundry, input.id)
+    const events: object[] = []
+    for await (const { event } of foundry.ledger.eventsOf(run.accepted.run)) {
+      if (events.push(withoutPaths(event)) >= input.limit) break
+    }
+    return { run: run.accepted.run, events }
+  },
+})
+
+export const cancelRun = defineOperation({
+  name: 'runs.cancel',
+  summary: 'Stops a run: what waits is cancelled, what runs is interrupted, what is done stays',
+  route: { method: 'POST', path: '/runs/:id/cancel' },
+  input: oneRun,
+  async run(foundry, input, by) {
+    const run = findRun(foundry, input.id)
+    const { run: name } = run.accepted
+    if (isSettled(run)) throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'cancelled' })
+    await foundry.ledger.append({ kind: 'run-cancelled', at: Date.now(), run: name, by })
+    await foundry.farm.cancel(job => job.run === name)
+    await foundry.desk.review(name)
+    return summarise(foundry, run)
+  },
+})
+
+export const retryRun = defineOperation({
+  name: 'runs.retry',
+  summary: 'Tries again what failed, was cancelled or is held',
+  route: { method: 'POST', path: '/runs/:id/retry' },
+  input: oneRun,
+  async run(foundry, input, by) {
+    const run = findRun(foundry, input.id)
+    const { run: name } = run.accepted
+    if (run.counts.failed + run.counts.cancelled + run.counts.held === 0) {
+      throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'tried again' })
+    }
+    await foundry.ledger.append({ kind: 'run-retried', at: Date.now(), run: name, by })
+    await foundry.desk.review(name)
+    foundry.farm.wake()
+    return summarise(foundry, run)
+  },
+})
+
+export const removeRun = defineOperation({
+  name: 'runs.remove',
+  summary: 'Forgets a run that has ended and deletes its folder',
+  route: { method: 'DELETE', path: '/runs/:id' },
+  input: oneRun,
+  async run(foundry, input, by) {
+    const run = findRun(foundry, input.id)
+    await remove(foundry, run, by)
+    return { removed: [run.accepted.run] }
+  },
+})
+
+export const pruneRuns = defineOperation({
+  name: 'runs.prune',
+  summary: 'Removes runs that ended longer ago than a number of days',
+  route: { method: 'POST', path: '/runs/prune' },
+  input: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['days'],
+    properties: {
+      days: { type: 'number', minimum: 0 },
+      state: { enum: ['done', 'failed', 'cancelled'] },
+      dryRun: { type: 'boolean', default: false },
+    },
+  },
+  async run(foundry, input, by) {
+    const before = Date.now() - input.days * 86_400_000
+    const old = [...foundry.ledger.state.runs.values()].filter(
+      run => run.finished && run.finished.at <= before && (input.state ?? run.finished.state) === run.finished.state,
+    )
+    if (!input.dryRun) for (const run of old) await remove(foundry, run, by)
+    return { removed: old.map(run => run.accepted.run) }
+  },
+})
+
+export const slotThumbnail = defineOperation({
+  name: 'runs.thumbnail',
+  summary: 'A small picture of a slot (base64 WebP)',
+  route: { method: 'GET', path: '/runs/:id/thumbnails/:ordinal' },
+  input: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['id', 'ordinal'],
+    properties: { id, ordinal: { type: 'integer', minimum: 0 } },
+  },
+  async run(foundry, input) {
+    const run = findRun(foundry, input.id)
+    const { run: name } = run.accepted
+    const bytes = await thumbnailOf(run, input.ordinal, foundry.runFolder(name), foundry.thumbnails(name))
+    if (!bytes) throw failure('SLOT_UNKNOWN', { run: name, slot: String(input.ordinal) })
+    return { mime: 'image/webp', base64: bytes.toString('base64') }
+  },
+})
+
+export function findRun(foundry: Foundry, wanted: string): RunState {
+  const { runs } = foundry.ledger.state
+  const exact = runs.get(wanted)
+  if (exact) return exact
+  const beginning = [...runs.keys()].filter(name => name.startsWith(wanted))
+  const only = beginning.length === 1 ? runs.get(beginning[0] ?? '') : undefined
+  if (!only) throw failure('RUN_UNKNOWN', { run: wanted })
+  return only
+}
+
+export function summarise(foundry: Foundry, run: RunState): RunSummary {
+  const { run: name, key, dropKind, renderer, at } = run.accepted
+  return {
+    run: name,
+    key,
+    kind: dropKind,
+    state: runStateOf(run),
+    renderer,
+    counts: { slots: run.slots.length, ...run.counts, reused: run.reused },
+    acceptedAt: new Date(at).toISOString(),
+    folder: foundry.runFolder(name),
+  }
+}
+
+async function remove(foundry: Foundry, run: RunState, by: string): Promise<void> {
+  const { run: name } = run.accepted
+  if (!run.finished) throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'removed' })
+  await foundry.ledger.append({ kind: 'run-removed', at: Date.now(), run: name, by })
+  await rm(foundry.runFolder(name), { recursive: true, force: true })
+  if (existsSync(foundry.thumbnails(name))) await rm(foundry.thumbnails(name), { recursive: true, force: true })
+}
+
+function describeSlot(run: RunState, ordinal: number, slot: { id: string; seed: number }) {
+  const done = run.done.get(ordinal)
+  const reason = run.reasons.get(ordinal)
+  const failures = run.failures.get(ordinal)
+  return {
+    ordinal,
+    slot: slot.id,
+    state: stateOf(run, ordinal),
+    seed: slot.seed,
+    attempts: run.attempts[ordinal] ?? 0,
+    ...(done && { file: done.file, sha256: done.sha256 }),
+    ...(reason !== undefined && { reason }),
+    ...(failures && { failures }),
+  }
+}
+
+export async function refreshManifest(foundry: Foundry, run: RunState): Promise<void> {
+  const folder = foundry.runFolder(run.accepted.run)
+  const { run: file, sha256 } = await readRunFile(folder)
+  await writeManifest(folder, run, indexSlots(file.plan), sha256)
+}

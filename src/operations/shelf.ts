@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.js'
+import { packageRoot } from '../config/config.js'
+import type { Problem } from '../errors.js'
+import { type LibraryWorkflow, readWorkflows } from '../library/workflows.js'
+import { readStyles } from '../library/styles.js'
+import { readTalents, type Talent } from '../library/talents.js'
+import type { TalentIndex } from '../library/talent-index.js'
+import { readTemplates } from '../library/templates.js'
+import { mergeStyles } from '../mixing/merge-styles.js'
+import type { PluginFolder } from '../plugins/load-plugins.js'
+import type { Style } from '../schema/style.js'
+import type { Template } from '../schema/template.js'
+import { parseGraph } from '../workflow/parse-graph.js'
+
+/** Everything that lies in a home and its plugins, as values. */
+export interface Shelf {
+  talents: ReadonlyMap<string, Talent>
+  templates: ReadonlyMap<string, { template: Template; sha256: string; path: string }>
+  workflows: ReadonlyMap<string, LibraryWorkflow>
+  style: Style
+  styleFiles: { name: string; path: string; sha256: string }[]
+  problems: Problem[]
+}
+
+/** A shelf is read again when it is older than this: a burst of drops reads it once. */
+const shelfAgeMsMax = 2000
+
+/** Answers the shelf of a home, read afresh at most every two seconds. */
+export function createShelfReader(
+  config: Config,
+  plugins: readonly PluginFolder[],
+  index: TalentIndex,
+  log: Logger,
+): () => Promise<Shelf> {
+  let reading: { at: number; shelf: Promise<Shelf> } | undefined
+  return () => {
+    if (reading && performance.now() - reading.at < shelfAgeMsMax) return reading.shelf
+    const shelf = readShelf(config, plugins, index)
+    reading = { at: performance.now(), shelf }
+    shelf.then(
+      ({ talents }) => log.debug({ talents: talents.size }, 'library read'),
+      () => {
+        reading = undefined
+      },
+    )
+    return shelf
+  }
+}
+
+async function readShelf(config: Config, plugins: readonly PluginFolder[], index: TalentIndex): Promise<Shelf> {
+  const folders = plugins.map(plugin => plugin.folder)
+  const [talents, templates, workflows, styles] = await Promise.all([
+    readTalents([config.paths.talents, ...folders], { index }),
+    readTemplates([...folders, join(config.paths.home, 'templates')]),
+    readWorkflows([join(packageRoot, 'workflows'), config.paths.workflows], parseGraph),
+    readStyles(folders),
+  ])
+  const merged = mergeStyles(styles.styles.map(({ style, file }) => ({ plugin: file, style })))
+  await index.save()
+  return {
+    talents: new Map(talents.talents.map(talent => [talent.id, talent])),
+    templates: templates.templates,
+    workflows: workflows.workflows,
+    style: merged.style,
+    styleFiles: styles.styles.map(({ style, path, sha256 }) => ({ name: style.name, path, sha256 })),
+    problems: [...talents.problems, ...templates.problems, ...workflows.problems, ...styles.problems, ...merged.problems],
+  }
+}

@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto'
+import { hashJson } from '../files/hash.js'
+import { fillPrivate, joinWords } from '../mixing/clean-words.js'
+import type { Fragment, Mix, PlannedWorkflow, RunPlan, Series } from '../schema/run.js'
+import type { ModelUse, RequestPart } from '../schema/trace.js'
+import type { ApiGraph } from '../workflow/api-graph.js'
+import { bindSeed, prepareBinding, type PreparedGraph } from '../workflow/bind.js'
+import { logicalGraph } from '../workflow/canonical-graph.js'
+import { samplerFacts } from '../workflow/sampler-facts.js'
+import type { GraphJob, Slot } from './job.js'
+
+export interface JobContext {
+  run: string
+  plan: RunPlan
+  dropSha256: string
+  /** Identities of all heavy files of the plan. */
+  models: readonly ModelUse[]
+  /** By index of series. */
+  privateTexts: ReadonlyMap<number, string>
+  /** name@version of the plugins that shaped the plan. */
+  plugins: readonly string[]
+}
+
+export interface JobMaker {
+  /** The job of a slot; undefined for a slot without anything to render. */
+  make(slot: Slot): GraphJob | undefined
+}
+
+/** What the slots of one view and variation share. */
+interface Prepared {
+  key: string
+  mix: Mix
+  series: Series
+  workflow: PlannedWorkflow
+  graph: PreparedGraph
+  models: ModelUse[]
+  modelSet: string
+  request: Omit<RequestPart, 'slot' | 'job' | 'renderHash' | 'index' | 'logicalSha256' | 'seed'>
+  isPrivate: boolean
+}
+
+/**
+ * Makes jobs from slots. Pure but for remembering the last view and variation, since neighbouring slots differ in their seed only.
+ * The same slot gives the same job on any machine.
+ */
+export function jobMaker(context: JobContext): JobMaker {
+  let last: Prepared | undefined
+  return {
+    make(slot) {
+      const key = `${slot.series} ${slot.view} ${slot.variation}`
+      if (last?.key !== key) last = prepare(context, slot, key)
+      return last && finish(context, last, slot)
+    },
+  }
+}
+
+/** Canonical UUID (version 5 layout, SHA-1) of a job's attempt: after any crash the server can be asked for it. */
+export function promptIdOf(job: string, attempt: number): string {
+  const hash = createHash('sha1').update(`persona-foundry/prompt/${job}/${attempt}`).digest()
+  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50
+  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80
+  const hex = hash.toString('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
+}
+
+function prepare(context: JobContext, slot: Slot, key: string): Prepared | undefined {
+  const { plan } = context
+  const series = plan.series[slot.series]
+  const workflow = series && plan.workflows[series.workflow]
+  const mix = series?.mixes[series.views.indexOf(slot.view) * series.variations.length + slot.variation]
+  if (!series || !workflow || !mix) return undefined
+  // The schema of the plan keeps graphs open; they were parsed as API graphs when the plan was made.
+  const source = workflow.graph as ApiGraph
+  const text = context.privateTexts.get(slot.series) ?? ''
+  const positive = fillPrivate(mix.positive, { persona: text, transcript: text })
+  const graph = prepareBinding(source, workflow.binding, {
+    positive: joinWords(positive),
+    negative: joinWords(mix.negative),
+    width: series.width,
+    height: series.height,
+    loras: mix.loras.map(lora => ({
+      id: lora.talent,
+      name: `talent:${lora.talent}`,
+      modelWeight: lora.effective,
+      clipWeight: lora.effective,
+      hasTextEncoder: lora.hasTextEncoder,
+    })),
+  })
+  const models = modelsOf(source, workflow, context.models)
+  const isPrivate = mix.positive.some(fragment => fragment.private)
+  return {
+    key,
+    mix,
+    series,
+    workflow,
+    graph,
+    models,
+    modelSet: hashJson(models.map(({ folder, identity }) => [folder, identity])).slice(0, 16),
+    isPrivate,
+    request: {
+      run: context.run,
+      subject: slot.subject,
+      template: slot.template,
+      view: slot.view,
+      variation: slot.variation,
+      renderer: plan.renderer,
+      family: workflow.family,
+      workflow: workflow.name,
+      graphSha256: workflow.graphSha256,
+      bindingSha256: workflow.bindingSha256,
+      dropSha256: context.dropSha256,
+      positive: isPrivate ? hashedWords(positive) : mix.positive,
+      negative: mix.negative,
+      width: series.width,
+      height: series.height,
+      sampler: { ...samplerFacts(graph.graph, workflow.binding) },
+      sliders: mix.sliders,
+      ...(mix.palette && { palette: mix.palette }),
+      ...(mix.finish !== undefined && { finish: mix.finish }),
+      loras: mix.loras,
+      models,
+      plugins: [...context.plugins],
+    },
+  }
+}
+
+function finish(context: JobContext, prepared: Prepared, slot: Slot): GraphJob {
+  const { workflow, series, mix, models, request } = prepared
+  const graph = bindSeed(prepared.graph, slot.seed)
+  const logical = logicalGraph(graph, workflow.binding.save)
+  const renderHash = hashJson({
+    renderer: context.plan.renderer,
+    family: workflow.family,
+    graph: logical,
+    loras: mix.loras.map(({ talent, weightsSha256 }) => [talent, weightsSha256]),
+    models: models.map(({ folder, name, identity }) => [folder, name, identity]),
+    size: [series.width, series.height],
+    seed: slot.seed,
+  })
+  const id = jobId(context.run, slot.id, renderHash)
+  return {
+    kind: 'graph',
+    id,
+    run: context.run,
+    slot,
+    renderHash,
+    modelSet: prepared.modelSet,
+    target: { renderer: context.plan.renderer, family: workflow.family, workflow: workflow.name },
+    graph,
+    save: workflow.binding.save,
+    loras: mix.loras,
+    models,
+    width: series.width,
+    height: series.height,
+    isPrivate: prepared.isPrivate,
+    request: {
+      ...request,
+      slot: slot.id,
+      job: id,
+      renderHash,
+      index: slot.index,
+      logicalSha256: hashJson(logical),
+      seed: slot.seed,
+    },
+  }
+}
+
+/** `j` + 26 characters of base32: safe in file names, prefixes and URLs. */
+function jobId(run: string, slot: string, renderHash: string): string {
+  const hash = createHash('sha256').update(`${run}\n${slot}\n${renderHash}`).digest()
+  let bits = ''
+  for (const byte of hash.subarray(0, 17)) bits += byte.toString(2).padStart(8, '0')
+  let text = 'j'
+  for (let at = 0; at < 130; at += 5) text += base32[Number.parseInt(bits.slice(at, at + 5), 2)] ?? ''
+  return text
+}
+const base32 = 'abcdefghijklmnopqrstuvwxyz234567'
+
+/** Private words are represented by the hash of the whole prompt and where its parts come from. */
+function hashedWords(positive: readonly Fragment[]): RequestPart['positive'] {
+  const sha256 = createHash('sha256').update(joinWords(positive)).digest('hex')
+  return { sha256, sources: positive.map(fragment => fragment.source) }
+}
+
+function modelsOf(graph: ApiGraph, workflow: PlannedWorkflow, known: readonly ModelUse[]): ModelUse[] {
+  return (workflow.binding.models ?? []).flatMap(({ node, input, folder }) => {
+    const name = graph[node]?.inputs[input]
+    if (typeof name !== 'string') return []
+    const spelled = name.replaceAll('\\', '/')
+    const found = known.find(each => each.folder === folder && each.name === spelled)
+    return [found ?? { folder, name: spelled, identity: `name:${spelled}`, proven: false }]
+  })
+}

@@ -1,0 +1,177 @@
+import type { Problem } from '../errors.js'
+import { mix } from '../mixing/mix.js'
+import type { MixTalent } from '../mixing/mix-input.js'
+import type { PersonaKit } from '../schema/persona-kit.js'
+import type { Fragment, Mix, PlannedWorkflow, RunPlan, Series } from '../schema/run.js'
+import type { Style } from '../schema/style.js'
+import type { Template } from '../schema/template.js'
+
+/** A character or a setting that a drop asks for. */
+export type PlanSubject =
+  | { kind: 'persona'; id: string; kit: PersonaKit }
+  | {
+      kind: 'private'
+      id: string
+      what: 'persona' | 'transcript'
+      call: string
+      speaker?: string
+      /** Of the bounded, redacted text; absent where there is none, which skips the subject. */
+      sha256?: string
+      /** Public words around the private text. */
+      after?: string
+      skipped?: string
+      exports?: string
+    }
+
+/** Everything that a plan follows from. */
+export interface PlanRequest {
+  renderer: string
+  orderSeed: number
+  /** Exact seeds, one picture each; otherwise `count` pictures with derived seeds. */
+  seeds?: readonly number[]
+  count?: number
+  /** Slider values that replace those of the personas; several values make a sweep. */
+  set: Readonly<Record<string, readonly number[]>>
+  prompt?: string
+  styleBudget: number
+  subjects: readonly PlanSubject[]
+  templates: readonly Template[]
+  /** Workflow by template id. */
+  workflows: ReadonlyMap<string, PlannedWorkflow>
+  style: Style
+  talents: ReadonlyMap<string, MixTalent>
+  inputs: RunPlan['inputs']
+}
+
+const sweepMax = 10_000
+
+/** Pure: drop and library become series of slots, each with its mix; all problems at once. */
+export function planRun(request: PlanRequest): { plan: RunPlan; problems: Problem[] } {
+  const problems: Problem[] = []
+  const variations = combine(request.set, problems)
+  const series: Series[] = []
+  const used = new Map<string, PlannedWorkflow>()
+  for (const subject of request.subjects) {
+    for (const template of request.templates) {
+      if (!suits(subject, template)) continue
+      const workflow = request.workflows.get(template.id)
+      if (!workflow) continue
+      used.set(workflow.name, workflow)
+      const planned = planSeries(request, subject, template, workflow, variations)
+      problems.push(...planned.problems)
+      if (planned.series) series.push(planned.series)
+    }
+  }
+  if (series.length === 0) {
+    problems.push({
+      severity: 'error',
+      code: 'PLAN_EMPTY',
+      message: 'Nothing is to be rendered: no chosen template suits the personas of this drop',
+      found: request.templates.map(template => template.id).join(', '),
+    })
+  }
+  const plan: RunPlan = {
+    renderer: request.renderer,
+    orderSeed: request.orderSeed,
+    series,
+    workflows: Object.fromEntries(used),
+    inputs: request.inputs,
+  }
+  return { plan, problems: distinct(problems) }
+}
+
+function suits(subject: PlanSubject, template: Template): boolean {
+  const isSetting = subject.kind === 'private' && subject.what === 'transcript'
+  return (template.subject === 'backdrop') === isSetting
+}
+
+function planSeries(
+  request: PlanRequest,
+  subject: PlanSubject,
+  template: Template,
+  workflow: PlannedWorkflow,
+  variations: Record<string, number>[],
+): { series?: Series; problems: Problem[] } {
+  const size = template.sizes[workflow.family]
+  if (!size) {
+    const allowed = Object.keys(template.sizes).join(', ')
+    const message = `Template ${template.id} has no size for the model family ${workflow.family}`
+    return { problems: [{ severity: 'error', code: 'TEMPLATE_SIZE_MISSING', message, allowed }] }
+  }
+  const base = {
+    subject: subject.id,
+    template: template.id,
+    workflow: workflow.name,
+    ...size,
+    views: template.views.map(view => view.id),
+    ...(request.seeds ? { seeds: [...request.seeds], count: request.seeds.length } : { count: request.count ?? template.count }),
+    ...(subject.kind === 'private' && privateFacts(subject)),
+  }
+  if (subject.kind === 'private' && subject.sha256 === undefined) {
+    const skipped = subject.skipped ?? 'nothing to render'
+    return { series: { ...base, variations: [{}], mixes: [], count: 1, skipped }, problems: [] }
+  }
+  const own = subject.kind === 'private' ? [{}] : variations
+  const mixes: Mix[] = []
+  const problems: Problem[] = []
+  for (const view of template.views) {
+    for (const variation of own) {
+      const mixed = mix({
+        subject: subject.kind === 'persona' ? { kind: 'persona', kit: subject.kit } : { kind: 'text', words: wordsOf(subject) },
+        style: request.style,
+        talents: request.talents,
+        template,
+        view: view.id,
+        variation,
+        varying: Object.keys(request.set).filter(key => (request.set[key]?.length ?? 0) > 1),
+        family: workflow.family,
+        styleBudget: request.styleBudget,
+        ...(request.prompt !== undefined && { prompt: request.prompt }),
+      })
+      mixes.push(subject.kind === 'persona' ? withLook(mixed.mix, subject.kit) : mixed.mix)
+      problems.push(...mixed.problems)
+    }
+  }
+  return { series: { ...base, variations: own, mixes }, problems }
+}
+
+/** Palette and finish as the persona says them, for the trace and for drafts; their words are in the mix already. */
+function withLook(mix: Mix, { palette, finish }: PersonaKit): Mix {
+  return { ...mix, ...(palette && { palette: { ...palette } }), ...(finish !== undefined && { finish }) }
+}
+
+/** The private text itself is empty here: it is read again when a job is made, and never written. */
+function wordsOf(subject: Extract<PlanSubject, { kind: 'private' }>): Fragment[] {
+  const words: Fragment[] = [{ text: '', source: subject.what, private: true }]
+  if (subject.after !== undefined) words.push({ text: subject.after, source: `request for a ${subject.what}` })
+  return words
+}
+
+function privateFacts(subject: Extract<PlanSubject, { kind: 'private' }>): Pick<Series, 'privateSource' | 'exports'> {
+  const { what, call, speaker, sha256, exports } = subject
+  return {
+    ...(sha256 !== undefined && {
+      privateSource: { kind: what, call, ...(speaker !== undefined && { speaker }), sha256 },
+    }),
+    ...(exports !== undefined && { exports }),
+  }
+}
+
+/** Every combination of the slider values, the last key changing fastest; `[{}]` when nothing is set. */
+function combine(set: PlanRequest['set'], problems: Problem[]): Record<string, number>[] {
+  let variations: Record<string, number>[] = [{}]
+  for (const [key, values] of Object.entries(set)) {
+    if (variations.length * values.length > sweepMax) {
+      const message = `The sweep has more than ${sweepMax} combinations`
+      problems.push({ severity: 'error', code: 'PLAN_SWEEP_TOO_LARGE', message, path: `set.${key}` })
+      return [{}]
+    }
+    variations = variations.flatMap(each => values.map(value => ({ ...each, [key]: value })))
+  }
+  return variations
+}
+
+/** The same mistake in a thousand slots is told once. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map(each => [JSON.stringify(each), each])).values()]
+}

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import type { RunPlan, Series } from '../schema/run.js'
+import type { Slot } from './job.js'
+
+/** Where each series of a plan begins, so that any slot is found from its ordinal alone. */
+export interface SlotIndex {
+  plan: RunPlan
+  /** `starts[i]` is the ordinal of the first slot of series i. */
+  starts: readonly number[]
+  count: number
+}
+
+/** Slots are numbered series by series, then by view, variation and index. A skipped series counts as one slot. */
+export function indexSlots(plan: RunPlan): SlotIndex {
+  const starts: number[] = []
+  let count = 0
+  for (const series of plan.series) {
+    starts.push(count)
+    count += seriesLength(series)
+  }
+  return { plan, starts, count }
+}
+
+export function seriesLength(series: Series): number {
+  return series.skipped === undefined ? series.views.length * series.variations.length * perVariation(series) : 1
+}
+
+/** The slot with this ordinal, made when it is needed: a plan of a million slots holds none. */
+export function slotAt(index: SlotIndex, ordinal: number): Slot | undefined {
+  if (!Number.isInteger(ordinal) || ordinal < 0 || ordinal >= index.count) return undefined
+  const at = findSeries(index.starts, ordinal)
+  const series = index.plan.series[at]
+  if (!series) return undefined
+  const each = perVariation(series)
+  const offset = ordinal - (index.starts[at] ?? 0)
+  const number = offset % each
+  const variation = Math.floor(offset / each) % series.variations.length
+  const view = series.views[Math.floor(offset / each / series.variations.length)] ?? 'main'
+  const { subject, template } = series
+  const seed = series.seeds?.[number] ?? slotSeed([index.plan.orderSeed, subject, template, view, number])
+  return { ordinal, id: slotId(series, view, variation, number), series: at, subject, template, view, variation, index: number, seed }
+}
+
+/** The slot with this id. */
+export function slotById(index: SlotIndex, id: string): Slot | undefined {
+  for (let ordinal = 0; ordinal < index.count; ordinal++) {
+    const slot = slotAt(index, ordinal)
+    if (slot?.id === id) return slot
+  }
+  return undefined
+}
+
+/** The first 53 bits of SHA-256 over the JSON of `[order seed, persona, template, view, index]`: stable and safe in JSON. */
+export function slotSeed(parts: readonly [number, string, string, string, number]): number {
+  const digest = createHash('sha256').update(JSON.stringify(parts)).digest()
+  return Number(digest.readBigUInt64BE(0) >> 11n)
+}
+
+function perVariation(series: Series): number {
+  return series.seeds?.length ?? series.count
+}
+
+/** `<subject>/<template>[-<view>][-v<variation>]-<index>`: what does not vary is left out. */
+function slotId(series: Series, view: string, variation: number, index: number): string {
+  if (series.skipped !== undefined) return `${series.subject}/${series.template}`
+  const parts = [series.template]
+  if (series.views.length > 1) parts.push(view)
+  if (series.variations.length > 1) parts.push(`v${pad(variation + 1, 3)}`)
+  return `${series.subject}/${parts.join('-')}-${pad(index + 1, 4)}`
+}
+
+function pad(number: number, width: number): string {
+  return String(number).padStart(width, '0')
+}
+
+/** Binary search: the last start that is not beyond the ordinal. */
+function findSeries(starts: readonly number[], ordinal: number): number {
+  let low = 0
+  let high = starts.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if ((starts[middle] ?? 0) <= ordinal) low = middle
+    else high = middle - 1
+  }
+  return low
+}

@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type Problem, reasonOf } from '../errors.js'
+import type { Provider } from './contract.js'
+
+/** A folder under `plugins/`: data (styles, templates, kits), code (a provider), or both. */
+export interface PluginFolder {
+  name: string
+  folder: string
+  provider: Provider | undefined
+  /** Milliseconds to load its code; 0 for data. */
+  tookMs: number
+}
+
+const loadLimitMs = 10_000
+const pluginsMax = 500
+
+/**
+ * Finds the plugins of some folders; a later folder replaces a plugin of the same name. Data needs no code; code is `index.js`,
+ * which for the plugins of the package lies in its build output. A plugin that cannot be loaded is a problem, the others go on.
+ */
+export async function loadPlugins(
+  folders: readonly string[],
+  compiled: { root: string; output: string },
+): Promise<{ plugins: PluginFolder[]; problems: Problem[] }> {
+  const problems: Problem[] = []
+  const byName = new Map<string, PluginFolder>()
+  for (const parent of folders) {
+    if (!existsSync(parent)) continue
+    const entries = await readdir(parent, { withFileTypes: true })
+    for (const entry of entries.filter(each => each.isDirectory() && !each.name.startsWith('.')).slice(0, pluginsMax)) {
+      const folder = join(parent, entry.name)
+      byName.set(entry.name, await loadPlugin(entry.name, folder, codeOf(folder, compiled), problems))
+    }
+  }
+  return { plugins: [...byName.values()], problems }
+}
+
+async function loadPlugin(name: string, folder: string, code: string | undefined, problems: Problem[]): Promise<PluginFolder> {
+  const begin = performance.now()
+  const plugin: PluginFolder = { name, folder, provider: undefined, tookMs: 0 }
+  if (code === undefined) return plugin
+  try {
+    const module = await withLimit(import(pathToFileURL(code).href), loadLimitMs)
+    plugin.provider = providerOf(module)
+    plugin.tookMs = Math.round(performance.now() - begin)
+    if (!plugin.provider) problems.push(problem(name, 'Its default export is not a provider', 'kind, name, version, open'))
+  } catch (error) {
+    problems.push(problem(name, `It cannot be loaded: ${reasonOf(error)}`))
+  }
+  return plugin
+}
+
+function codeOf(folder: string, compiled: { root: string; output: string }): string | undefined {
+  const places = [join(folder, 'index.js'), join(compiled.output, relative(compiled.root, folder), 'index.js')]
+  return places.find(place => existsSync(place))
+}
+
+function providerOf(module: unknown): Provider | undefined {
+  const value = (module as { default?: unknown }).default
+  if (typeof value !== 'object' || value === null) return undefined
+  const { kind, name, open } = value as Record<string, unknown>
+  // The contract names these three; everything else about a provider is checked where it is used.
+  return kind === 'provider' && typeof name === 'string' && typeof open === 'function' ? (value as Provider) : undefined
+}
+
+async function withLimit<Value>(value: Promise<Value>, limitMs: number): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new RangeError(`not loaded within ${limitMs} ms`)), limitMs)
+  })
+  return Promise.race([value, limit]).finally(() => clearTimeout(timer))
+}
+
+function problem(plugin: string, message: string, allowed?: string): Problem {
+  return {
+    severity: 'error',
+    code: 'PLUGIN_BROKEN',
+    file: `plugins/${plugin}`,
+    message,
+    ...(allowed !== undefined && { allowed }),
+  }
+}

@@ -1,0 +1,237 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { copyDurable, linkFirst, makeFolder, replaceFile, syncFolder, syncHandle, writeAll } from '../files/durable.js'
+import { failpoint } from '../files/failpoint.js'
+import { sha256 } from '../files/hash.js'
+import { readBounded } from '../files/read-bounded.js'
+import { validateValue } from '../files/validate.js'
+import type { GraphJob } from '../plan/job.js'
+import { type RequestPart, requestPartSchema, type ResultPart, type Trace } from '../schema/trace.js'
+import { logicalGraph } from '../workflow/canonical-graph.js'
+import { type PictureFacts, readPicture } from './picture.js'
+import { readPngText, withoutPngText, withPngText } from './png-text.js'
+import { imageFile, toJsonText, traceFile } from './run-folder.js'
+
+/** The PNG chunk that holds the request part of the trace. */
+export const traceChunk = 'foundry'
+/** The PNG chunk that holds the logical graph, without save prefix. */
+export const graphChunk = 'foundry_graph'
+export const imageSizeBytesMax = 512 * 1024 * 1024
+
+export interface CommitPlace {
+  runFolder: string
+  staging: string
+  orphans: string
+  /** Longest side of the thumbnail to make from the same decoding; 0 makes none. */
+  thumbnailSide: number
+}
+
+export interface CommitFacts {
+  foundry: string
+  server: ResultPart['server']
+  submittedSha256?: string
+  attempts: ResultPart['attempts']
+  timings: Record<string, number>
+}
+
+export interface Committed {
+  file: string
+  sha256: string
+  traceSha256: string
+  sizeBytes: number
+  thumbnail: Buffer | undefined
+}
+
+/**
+ * Commits one picture: verified, staged, synced, linked under its final name only if nothing is there, traced.
+ * Any prefix of these steps is recovered by `adoptPicture`. Answers `kept: false` when another picture was there first;
+ * ours then lies in the orphans. Throws OUTPUT_INVALID for bytes that are not the wanted picture.
+ */
+export async function commitPicture(
+  bytes: Buffer,
+  job: GraphJob,
+  place: CommitPlace,
+  facts: CommitFacts,
+): Promise<Committed | { orphan: string }> {
+  const picture = await readPicture(bytes, { width: job.width, height: job.height, thumbnailSide: place.thumbnailSide })
+  const image = recordedBytes(bytes, job)
+  const staged = await stage(image, stagedName(job, facts.attempts.length), place.staging)
+  return settle(staged, image, picture, job, place, facts)
+}
+
+/**
+ * Finds what a crash left of a job: its final picture, or a staged one that is whole. Commits it without asking any server.
+ * Answers undefined when there is nothing to adopt.
+ */
+export async function adoptPicture(job: GraphJob, place: CommitPlace, facts: CommitFacts): Promise<Committed | undefined> {
+  const target = join(place.runFolder, imageFile(job.slot.id))
+  const found = (await readOwn(target, job)) ?? (await findStaged(job, place.staging))
+  if (!found) return undefined
+  const picture = await readPicture(found.bytes, {
+    width: job.width,
+    height: job.height,
+    thumbnailSide: place.thumbnailSide,
+  }).catch(() => undefined)
+  if (!picture) return undefined
+  const settled = await settle(found.path, found.bytes, picture, job, place, facts)
+  return 'orphan' in settled ? undefined : settled
+}
+
+/** Takes over a committed picture of another run: re-hashed, copied (reflink where possible), traced as reused. */
+export async function reusePicture(
+  source: { run: string; folder: string; file: string; sha256: string },
+  job: GraphJob,
+  place: CommitPlace,
+  foundry: string,
+): Promise<Committed | undefined> {
+  const from = join(source.folder, source.file)
+  const bytes = await readBounded(from, { sizeBytesMax: imageSizeBytesMax }).then(
+    read => read.bytes,
+    () => undefined,
+  )
+  if (!bytes || sha256(bytes) !== source.sha256) return undefined
+  const sourceTrace = await readTrace(source.folder, source.file)
+  if (!sourceTrace) return undefined
+  const target = join(place.runFolder, imageFile(job.slot.id))
+  await makeFolder(dirname(target))
+  const staged = join(place.staging, `${stagedName(job, 0)}-${randomUUID()}`)
+  await copyDurable(from, staged)
+  const linked = await linkFirst(staged, target)
+  if (linked === 'different') return undefined
+  await syncFolder(dirname(target))
+  const result: ResultPart = {
+    ...sourceTrace.result,
+    file: imageFile(job.slot.id),
+    committedAt: new Date().toISOString(),
+    reusedFrom: { run: source.run, file: source.file },
+  }
+  const traceSha256 = await writeTrace(place.runFolder, { $schema: 'trace/1', foundry, request: job.request, result })
+  return { file: result.file, sha256: source.sha256, traceSha256, sizeBytes: bytes.length, thumbnail: undefined }
+}
+
+export async function readTrace(folder: string, image: string): Promise<Trace | undefined> {
+  const read = await readBounded(join(folder, traceFile(image)), { sizeBytesMax: 16 * 1024 * 1024 }).catch(() => undefined)
+  if (!read) return undefined
+  try {
+    // Written by us; whoever needs certainty about its bytes compares its hash with the run manifest.
+    return JSON.parse(read.bytes.toString('utf8')) as Trace
+  } catch {
+    // A trace that does not parse is a trace that is not there.
+    return undefined
+  }
+}
+
+async function settle(
+  staged: string,
+  image: Buffer,
+  picture: PictureFacts,
+  job: GraphJob,
+  place: CommitPlace,
+  facts: CommitFacts,
+): Promise<Committed | { orphan: string }> {
+  const file = imageFile(job.slot.id)
+  const target = join(place.runFolder, file)
+  await makeFolder(dirname(target))
+  if (staged !== target) {
+    const linked = await linkFirst(staged, target)
+    await failpoint('linked')
+    if (linked === 'different') return { orphan: await keepOrphan(staged, place.orphans) }
+  }
+  await syncFolder(dirname(target))
+  await failpoint('folder-synced')
+  const result: ResultPart = {
+    file,
+    fileSha256: sha256(image),
+    pixelSha256: picture.pixelSha256,
+    sizeBytes: image.length,
+    server: facts.server,
+    ...(facts.submittedSha256 !== undefined && { submittedSha256: facts.submittedSha256 }),
+    attempts: facts.attempts,
+    timings: facts.timings,
+    committedAt: new Date().toISOString(),
+    draft: job.target.renderer === 'draft',
+  }
+  const trace: Trace = { $schema: 'trace/1', foundry: facts.foundry, request: job.request, result }
+  const traceSha256 = await writeTrace(place.runFolder, trace)
+  await failpoint('sidecar')
+  return { file, sha256: result.fileSha256, traceSha256, sizeBytes: image.length, thumbnail: picture.thumbnail }
+}
+
+/**
+ * What the picture itself carries: the request part of its trace and the logical graph, from which it can be made again.
+ * Private prompts never stay in the file.
+ */
+function recordedBytes(bytes: Buffer, job: GraphJob): Buffer {
+  const replaced = job.isPrivate ? [traceChunk, 'prompt', 'workflow'] : [traceChunk]
+  const chunks = [{ keyword: traceChunk, text: JSON.stringify(job.request) }]
+  if (!job.isPrivate) chunks.push({ keyword: graphChunk, text: JSON.stringify(logicalGraph(job.graph, job.save)) })
+  return withPngText(withoutPngText(bytes, replaced), chunks)
+}
+
+async function stage(bytes: Buffer, name: string, folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true })
+  const path = join(folder, `${name}-${randomUUID()}`)
+  const handle = await open(path, 'wx')
+  try {
+    await writeAll(handle, bytes)
+    await failpoint('staged')
+    await syncHandle(handle)
+    await failpoint('synced')
+  } finally {
+    await handle.close()
+  }
+  return path
+}
+
+async function writeTrace(runFolder: string, trace: Trace): Promise<string> {
+  const text = toJsonText(trace)
+  await replaceFile(join(runFolder, traceFile(trace.result.file)), text)
+  return sha256(text)
+}
+
+async function keepOrphan(staged: string, folder: string): Promise<string> {
+  await makeFolder(folder)
+  const kept = join(folder, `${basename(staged)}.png`)
+  await linkFirst(staged, kept)
+  return kept
+}
+
+function stagedName(job: GraphJob, attempt: number): string {
+  return `${job.id}-${attempt}`
+}
+
+async function findStaged(job: GraphJob, folder: string): Promise<{ path: string; bytes: Buffer } | undefined> {
+  const names = await readdir(folder).catch(() => [])
+  for (const name of names.filter(each => each.startsWith(`${job.id}-`))) {
+    const path = join(folder, name)
+    const own = await readOwn(path, job)
+    if (own) return own
+    await unlink(path).catch(() => undefined)
+  }
+  return undefined
+}
+
+/** The file when it is a picture of exactly this job. */
+async function readOwn(path: string, job: GraphJob): Promise<{ path: string; bytes: Buffer } | undefined> {
+  const read = await readBounded(path, { sizeBytesMax: imageSizeBytesMax }).catch(() => undefined)
+  if (!read) return undefined
+  const record = requestOf(read.bytes)
+  return record?.job === job.id && record.renderHash === job.renderHash ? { path, bytes: read.bytes } : undefined
+}
+
+/** The request part of the trace that a picture carries; undefined when it carries none. */
+export function requestOf(image: Buffer): RequestPart | undefined {
+  try {
+    const chunk = readPngText(image).find(each => each.keyword === traceChunk)
+    const value: unknown = chunk && JSON.parse(chunk.text)
+    return isRequest(value) ? value : undefined
+  } catch {
+    // Not a PNG, or a chunk of somebody else's making.
+    return undefined
+  }
+}
+
+function isRequest(value: unknown): value is RequestPart {
+  return typeof value === 'object' && value !== null && validateValue(requestPartSchema, value).problems.length === 0
+}

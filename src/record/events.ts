@@ -1,0 +1,89 @@
+import type { ModelUse } from '../schema/trace.js'
+
+/** Milliseconds since the epoch. */
+type Time = number
+
+/**
+ * Everything that ever happens in a home, as the journal keeps it. State is the replay of these, in order.
+ * Slots are named by ordinal. No prompt, transcript or person's data is ever part of an event.
+ */
+export type FoundryEvent =
+  | { kind: 'owner-started'; at: Time; epoch: number; pid: number; version: string }
+  | RunAccepted
+  | { kind: 'run-planned'; at: Time; run: string; models: ModelUse[] }
+  | AttemptLeased
+  | { kind: 'attempt-submitted'; at: Time; run: string; slot: number; attempt: number; submittedSha256: string }
+  | { kind: 'attempt-ended'; at: Time; run: string; slot: number; attempt: number; server: string; outcome: string; message: string }
+  | SlotDone
+  | { kind: 'slot-failed'; at: Time; run: string; slot: number; reason: string }
+  | { kind: 'slot-held'; at: Time; run: string; slot: number; reason: string }
+  | { kind: 'run-cancelled'; at: Time; run: string; by: string }
+  | { kind: 'run-retried'; at: Time; run: string; by: string }
+  | { kind: 'run-finished'; at: Time; run: string; state: 'done' | 'failed' | 'cancelled' }
+  | { kind: 'run-removed'; at: Time; run: string; by: string }
+  | { kind: 'drop-refused'; at: Time; drop: string; root: string; sha256: string; problems: number; code: string }
+  | { kind: 'drop-accepted'; at: Time; drop: string; root: string; sha256: string; run: string }
+  | { kind: 'orphan-kept'; at: Time; run: string; slot: number; attempt: number; file: string }
+
+export interface RunAccepted {
+  kind: 'run-accepted'
+  at: Time
+  run: string
+  key: string
+  version: string
+  dropKind: 'persona-manifest' | 'persona-kit' | 'render-order'
+  /** The drop as a file, to read private texts again and to verify it. */
+  drop: string
+  dropSha256: string
+  /** Further input files by logical name, where the library does not know them. */
+  files: Record<string, string>
+  renderer: string
+  slots: number
+  /** Ordinals with nothing to render, and why. */
+  skipped: [number, string][]
+  /** True when nothing may be taken over from an earlier run. */
+  fresh: boolean
+  /** Jobs of this run that may be on servers at once, where the user bounded them. */
+  inFlightMax?: number
+  /** The call folder that receives the older layout as well. */
+  callFolder?: string
+  by: string
+}
+
+export interface AttemptLeased {
+  kind: 'attempt-leased'
+  at: Time
+  run: string
+  slot: number
+  job: string
+  attempt: number
+  server: string
+  promptId: string
+}
+
+export interface SlotDone {
+  kind: 'slot-done'
+  at: Time
+  run: string
+  slot: number
+  file: string
+  sha256: string
+  traceSha256: string
+  renderHash: string
+  sizeBytes: number
+  /** 0 when the picture was taken over from an earlier run. */
+  attempt: number
+}
+
+/** An event as it may leave the home: paths of this machine are the journal's alone. */
+export function withoutPaths(event: FoundryEvent): object {
+  if (event.kind === 'run-accepted') {
+    const { drop: _drop, callFolder: _callFolder, files: _files, ...shown } = event
+    return shown
+  }
+  if (event.kind === 'drop-accepted' || event.kind === 'drop-refused') {
+    const { root: _root, ...shown } = event
+    return { ...shown, drop: event.drop.slice(event.root.length + 1) }
+  }
+  return event
+}

@@ -1,0 +1,94 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { reasonOf } from '../errors.js'
+import { sha256File } from '../files/hash.js'
+import { readBounded } from '../files/read-bounded.js'
+import type { ManifestImage, RunManifest } from '../schema/run-manifest.js'
+import type { Trace } from '../schema/trace.js'
+import { imageSizeBytesMax } from './commit.js'
+import { readRunFile, runFileSizeBytesMax, runFiles } from './run-folder.js'
+
+/** One byte or file that is not what was recorded. */
+export interface Difference {
+  /** Path under the run folder, or the logical name of an input. */
+  what: string
+  expected: string
+  found: string
+}
+
+export interface Verification {
+  images: number
+  inputs: number
+  differences: Difference[]
+}
+
+const traceSizeBytesMax = 16 * 1024 * 1024
+
+/**
+ * Hashes every input and output of a run again. `inputHash` answers the hash of an input by its logical name now, or undefined
+ * when it cannot be found any more. The report holds the manifest's hash, the manifest those of run.json, images and traces.
+ */
+export async function verifyRun(
+  folder: string,
+  inputHash: (name: string) => Promise<string | undefined>,
+): Promise<Verification> {
+  const differences: Difference[] = []
+  const compare = (what: string, expected: string, found: string) => {
+    if (expected !== found) differences.push({ what, expected, found })
+  }
+  const manifestHash = await hashOf(join(folder, runFiles.manifest))
+  const manifest = await readJson<RunManifest>(join(folder, runFiles.manifest))
+  const report = await readJson<{ manifestSha256?: string }>(join(folder, runFiles.report))
+  if (report?.manifestSha256 !== undefined) compare(runFiles.manifest, report.manifestSha256, manifestHash)
+  else if (existsSync(join(folder, runFiles.report))) compare(runFiles.report, 'a report', 'no readable report')
+  if (!manifest) {
+    compare(runFiles.manifest, 'a run manifest', manifestHash)
+    return { images: 0, inputs: 0, differences }
+  }
+  compare(runFiles.run, manifest.runFileSha256, await hashOf(join(folder, runFiles.run)))
+  const images = await imagesOf(folder, manifest, compare)
+  for (const image of images) {
+    compare(image.file, image.sha256, await hashOf(join(folder, image.file)))
+    compare(image.trace, image.traceSha256, await hashOf(join(folder, image.trace)))
+    const trace = await readJson<Trace>(join(folder, image.trace))
+    if (trace?.result.fileSha256 !== image.sha256) compare(image.trace, image.sha256, trace?.result.fileSha256 ?? 'unreadable')
+  }
+  const inputs = await readRunFile(folder).then(
+    ({ run }) => run.plan.inputs,
+    () => [],
+  )
+  for (const { name, sha256: expected } of inputs) {
+    compare(name, expected, (await inputHash(name).catch(error => reasonOf(error))) ?? 'missing')
+  }
+  return { images: images.length, inputs: inputs.length, differences }
+}
+
+async function imagesOf(
+  folder: string,
+  manifest: RunManifest,
+  compare: (what: string, expected: string, found: string) => void,
+): Promise<ManifestImage[]> {
+  const images = [...manifest.images]
+  for (const part of manifest.parts ?? []) {
+    compare(part.file, part.sha256, await hashOf(join(folder, part.file)))
+    images.push(...((await readJson<ManifestImage[]>(join(folder, part.file))) ?? []))
+  }
+  return images
+}
+
+async function hashOf(path: string): Promise<string> {
+  if (!existsSync(path)) return 'missing'
+  return (await sha256File(path, { sizeBytesMax: imageSizeBytesMax })).sha256
+}
+
+async function readJson<Value>(path: string): Promise<Value | undefined> {
+  try {
+    const sizeBytesMax = path.endsWith('.trace.json') ? traceSizeBytesMax : runFileSizeBytesMax
+    const { bytes } = await readBounded(path, { sizeBytesMax })
+    // The hash beside it says whether these bytes are ours.
+    return JSON.parse(bytes.toString('utf8')) as Value
+  } catch {
+    // Absent or damaged: the comparison of hashes names it.
+    return undefined
+  }
+}
