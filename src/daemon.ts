@@ -65,8 +65,15 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
       onBroken: error => breakDown(failure('JOURNAL_BROKEN', { reason: reasonOf(error) }, error)),
     })
     closers.unshift(() => ledger.close())
-    if (ledger.journal.droppedBytes > 0) log.warn({ bytes: ledger.journal.droppedBytes }, 'torn end of the journal dropped')
-    await ledger.append({ kind: 'owner-started', at: Date.now(), epoch: ownership.epoch, pid: process.pid, version: config.version })
+    if (ledger.journal.droppedBytes > 0)
+      log.warn({ bytes: ledger.journal.droppedBytes }, 'torn end of the journal dropped')
+    await ledger.append({
+      kind: 'owner-started',
+      at: Date.now(),
+      epoch: ownership.epoch,
+      pid: process.pid,
+      version: config.version,
+    })
     await mkdir(paths.staging, { recursive: true })
     const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: outputRoot() })
     for (const problem of problems) log.warn({ problem: describeProblem(problem) }, 'plugin left out')
@@ -91,7 +98,9 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
       }),
       privateTexts: (run, file) => privateTextsOf(run, file, config),
       identify: models => farm.identify(models),
-      renderer: opened.renderer,
+      get renderer() {
+        return farm.renderer() ?? opened.renderer
+      },
       keepThumbnail: async (run, slot, thumbnail) => {
         await mkdir(thumbnails(run), { recursive: true })
         await writeFile(thumbnailFile(thumbnails(run), slot), thumbnail)
@@ -120,7 +129,9 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
       desk,
       farm,
       log,
-      renderer: opened.renderer,
+      get renderer() {
+        return farm.renderer() ?? opened.renderer
+      },
       plugins,
       shelf,
       runFolder,
@@ -153,7 +164,8 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
 /** JSON lines to stderr, or to the configured file. */
 export function createLog(config: Config): Logger {
   const { level, file } = config.log
-  const destination = file === undefined ? pino.destination({ fd: 2, sync: false }) : createWriteStream(file, { flags: 'a' })
+  const destination =
+    file === undefined ? pino.destination({ fd: 2, sync: false }) : createWriteStream(file, { flags: 'a' })
   return pino({ level, base: { pid: process.pid } }, destination)
 }
 
@@ -170,7 +182,11 @@ export async function openServers(
   config: Config,
   plugins: readonly PluginFolder[],
   host: { log: Logger; signal: AbortSignal },
-): Promise<{ servers: { entry: ServerEntry; connection: Connection }[]; renderer: string; close: () => Promise<unknown> }> {
+): Promise<{
+  servers: { entry: ServerEntry; connection: Connection }[]
+  renderer: string
+  close: () => Promise<unknown>
+}> {
   const drafts: DraftServer[] = []
   const servers: { entry: ServerEntry; connection: Connection }[] = []
   for (const entry of config.servers) {
@@ -178,7 +194,8 @@ export async function openServers(
     let { url } = entry
     if (url === 'draft') {
       const draft = await provider.startDraftServer?.(entry.options ?? {}, host)
-      if (!draft) throw failure('USAGE_INVALID', { problem: `Provider ${provider.name} draws no drafts`, next: 'give a URL' })
+      if (!draft)
+        throw failure('USAGE_INVALID', { problem: `Provider ${provider.name} draws no drafts`, next: 'give a URL' })
       drafts.push(draft)
       url = draft.url
     }
@@ -198,7 +215,10 @@ function providerOf(entry: ServerEntry, plugins: readonly PluginFolder[]): Provi
   const found = providers.find(provider => provider.name === entry.provider)
   if (found) return found
   const known = providers.map(provider => provider.name).join(', ') || 'none'
-  throw failure('USAGE_INVALID', { problem: `Server ${entry.name} needs the provider "${entry.provider}"`, next: `loaded are: ${known}` })
+  throw failure('USAGE_INVALID', {
+    problem: `Server ${entry.name} needs the provider "${entry.provider}"`,
+    next: `loaded are: ${known}`,
+  })
 }
 
 async function refreshManifests(foundry: Foundry): Promise<void> {

@@ -44,10 +44,14 @@ export function createEventHub(ledger: Ledger): EventHub {
 
 /** `/events?seq=N`: everything after N, then what happens. Without `seq` only what happens. */
 export function serveEvents(app: FastifyInstance, hub: EventHub): void {
-  app.get('/events', { websocket: true, schema: { summary: 'WebSocket of events; resumes after ?seq=N' } }, (socket, request) => {
-    const { seq } = request.query as { seq?: string }
-    void stream(socket, hub, seq === undefined ? undefined : Number(seq))
-  })
+  app.get(
+    '/events',
+    { websocket: true, schema: { summary: 'WebSocket of events; resumes after ?seq=N' } },
+    (socket, request) => {
+      const { seq } = request.query as { seq?: string }
+      void stream(socket, hub, seq === undefined ? undefined : Number(seq))
+    },
+  )
 }
 
 async function stream(socket: WebSocket, hub: EventHub, after: number | undefined): Promise<void> {

@@ -32,7 +32,14 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     return reply.status(status).send(body)
   })
   app.setNotFoundHandler((request, reply) =>
-    reply.status(404).send({ error: { code: 'ROUTE_UNKNOWN', message: `Nothing is served at ${request.method} ${pathOf(request)}: see /openapi.json` } }),
+    reply
+      .status(404)
+      .send({
+        error: {
+          code: 'ROUTE_UNKNOWN',
+          message: `Nothing is served at ${request.method} ${pathOf(request)}: see /openapi.json`,
+        },
+      }),
   )
   app.addHook('onRequest', async request => checkCaller(request, options.token))
   await app.register(swagger, {
@@ -40,11 +47,17 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   })
   await app.register(websocket, { options: { maxPayload: 64 * 1024 } })
   app.get('/health', { schema: { summary: 'The process lives' } }, async () => ({ ok: true }))
-  app.get('/ready', { schema: { summary: 'Whether drops are accepted and a server can be reached' } }, async (_, reply) => {
-    const servers = foundry.farm.status()
-    const ready = options.isReady() && servers.some(server => server.state === 'ready')
-    return reply.status(ready ? 200 : 503).send({ ready, servers: servers.map(({ name, state }) => ({ name, state })) })
-  })
+  app.get(
+    '/ready',
+    { schema: { summary: 'Whether drops are accepted and a server can be reached' } },
+    async (_, reply) => {
+      const servers = foundry.farm.status()
+      const ready = options.isReady() && servers.some(server => server.state === 'ready')
+      return reply
+        .status(ready ? 200 : 503)
+        .send({ ready, servers: servers.map(({ name, state }) => ({ name, state })) })
+    },
+  )
   app.get('/metrics', { schema: { summary: 'Counters and gauges in the Prometheus text format' } }, async (_, reply) =>
     reply.type('text/plain; version=0.0.4').send(metricsText(foundry)),
   )
@@ -65,7 +78,11 @@ function addRoute(app: FastifyInstance, operation: (typeof operationList)[number
   app.route({
     method,
     url: path,
-    schema: { summary: operation.summary, operationId: operation.name, ...describeInput(operation.input, method, path) },
+    schema: {
+      summary: operation.summary,
+      operationId: operation.name,
+      ...describeInput(operation.input, method, path),
+    },
     // The operation checks its own input, so that every door gives the same answers.
     validatorCompiler: () => () => true,
     handler: async request => {
@@ -104,7 +121,8 @@ function fromText(values: Record<string, string>, schema: ObjectSchema): Record<
   return Object.fromEntries(
     Object.entries(values).map(([name, text]) => {
       const type = schema.properties?.[name]?.type
-      if ((type === 'integer' || type === 'number') && text.trim() !== '' && Number.isFinite(Number(text))) return [name, Number(text)]
+      if ((type === 'integer' || type === 'number') && text.trim() !== '' && Number.isFinite(Number(text)))
+        return [name, Number(text)]
       if (type === 'boolean' && (text === 'true' || text === 'false')) return [name, text === 'true']
       return [name, text]
     }),
@@ -118,14 +136,17 @@ function fromText(values: Record<string, string>, schema: ObjectSchema): Record<
 function checkCaller(request: FastifyRequest, token: string | undefined): void {
   if (token !== undefined) {
     const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
-    if (!sameText(given, token)) throw new FoundryError('TOKEN_MISSING', 'This API asks for a token: send "Authorization: Bearer …"')
+    if (!sameText(given, token))
+      throw new FoundryError('TOKEN_MISSING', 'This API asks for a token: send "Authorization: Bearer …"')
     return
   }
   const host = request.headers.host ?? ''
   const name = host.replace(/:\d+$/, '').toLowerCase()
-  if (!loopbackNames.has(name)) throw new FoundryError('HOST_REFUSED', 'Only loopback names are answered without a token')
+  if (!loopbackNames.has(name))
+    throw new FoundryError('HOST_REFUSED', 'Only loopback names are answered without a token')
   const { origin } = request.headers
-  if (origin !== undefined && origin !== `http://${host}`) throw new FoundryError('ORIGIN_REFUSED', 'Pages of other origins are not answered')
+  if (origin !== undefined && origin !== `http://${host}`)
+    throw new FoundryError('ORIGIN_REFUSED', 'Pages of other origins are not answered')
 }
 
 function sameText(a: string, b: string): boolean {
@@ -133,7 +154,12 @@ function sameText(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right)
 }
 
-const doorStatus: Record<string, number> = { TOKEN_MISSING: 401, HOST_REFUSED: 403, ORIGIN_REFUSED: 403, OPERATION_UNKNOWN: 404 }
+const doorStatus: Record<string, number> = {
+  TOKEN_MISSING: 401,
+  HOST_REFUSED: 403,
+  ORIGIN_REFUSED: 403,
+  OPERATION_UNKNOWN: 404,
+}
 
 function toAnswer(error: unknown): { status: number; body: object } {
   if (error instanceof FoundryError) {

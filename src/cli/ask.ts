@@ -18,19 +18,42 @@ export function ask(config: Config, terminal: Terminal) {
   return {
     listRuns: ({ state, limit }: { state?: string; limit?: number }) =>
       through(async door => {
-        const answer = await door.call('listRuns', { ...(state !== undefined && { state }), ...(limit !== undefined && { limit }) })
+        const answer = await door.call('listRuns', {
+          ...(state !== undefined && { state }),
+          ...(limit !== undefined && { limit }),
+        })
         terminal.answer(answer)
         if (answer.runs.length === 0) terminal.say('No runs yet: "foundry render PATH" makes one.')
-        else terminal.say(table([['RUN', 'STATE', 'DONE', 'ACCEPTED', 'FROM'], ...answer.runs.map(run => [run.run, run.state, `${run.counts['done']}/${run.counts['slots']}`, run.acceptedAt.slice(0, 16), run.key])]))
+        else
+          terminal.say(
+            table([
+              ['RUN', 'STATE', 'DONE', 'ACCEPTED', 'FROM'],
+              ...answer.runs.map(run => [
+                run.run,
+                run.state,
+                `${run.counts['done']}/${run.counts['slots']}`,
+                run.acceptedAt.slice(0, 16),
+                run.key,
+              ]),
+            ]),
+          )
         return undefined
       }),
     showRun: (id: string, { state, limit }: { state?: string; limit?: number }) =>
       through(async door => {
-        const answer = await door.call('showRun', { id, ...(state !== undefined && { state }), ...(limit !== undefined && { limit }) })
+        const answer = await door.call('showRun', {
+          id,
+          ...(state !== undefined && { state }),
+          ...(limit !== undefined && { limit }),
+        })
         terminal.answer(answer)
-        terminal.say(`${answer.run} is ${answer.state}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`)
-        if (answer.slots.length > 0) terminal.say(table(answer.slots.map(slot => [slot.slot, slot.state, slot.file ?? slot.reason ?? ''])))
-        if (answer.total > answer.slots.length) terminal.say(`… ${answer.total - answer.slots.length} more: --limit ${answer.total}`)
+        terminal.say(
+          `${answer.run} is ${answer.state}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`,
+        )
+        if (answer.slots.length > 0)
+          terminal.say(table(answer.slots.map(slot => [slot.slot, slot.state, slot.file ?? slot.reason ?? ''])))
+        if (answer.total > answer.slots.length)
+          terminal.say(`… ${answer.total - answer.slots.length} more: --limit ${answer.total}`)
         return undefined
       }),
     events: (id: string, { limit }: { limit?: number }) =>
@@ -56,18 +79,31 @@ export function ask(config: Config, terminal: Terminal) {
       }),
     prune: ({ days, state, dryRun }: { days?: number; state?: string; dryRun?: boolean }) =>
       through(async door => {
-        const answer = await door.call('pruneRuns', { days, ...(state !== undefined && { state }), dryRun: dryRun ?? false })
+        const answer = await door.call('pruneRuns', {
+          days,
+          ...(state !== undefined && { state }),
+          dryRun: dryRun ?? false,
+        })
         terminal.answer(answer)
-        terminal.say(`${dryRun ? 'Would remove' : 'Removed'} ${answer.removed.length} runs${answer.removed.map(run => `\n  ${run}`).join('')}`)
+        terminal.say(
+          `${dryRun ? 'Would remove' : 'Removed'} ${answer.removed.length} runs${answer.removed.map(run => `\n  ${run}`).join('')}`,
+        )
         return undefined
       }),
     status: () =>
       through(async door => {
         const answer = await door.call('status', {})
         terminal.answer({ ...answer, daemon: door.owner !== undefined })
-        terminal.say(door.owner ? `Process ${answer.pid} works on ${answer.home} since ${answer.startedAt}` : `Nobody works on ${answer.home}`)
+        terminal.say(
+          door.owner
+            ? `Process ${answer.pid} works on ${answer.home} since ${answer.startedAt}`
+            : `Nobody works on ${answer.home}`,
+        )
         terminal.say(`runs   ${list(answer.runs)}\nslots  ${list(answer.slots)}`)
-        for (const server of answer.servers) terminal.say(`server ${server.name} (${server.provider}): ${server.state}${server.reason === undefined ? '' : `, ${server.reason}`}`)
+        for (const server of answer.servers)
+          terminal.say(
+            `server ${server.name} (${server.provider}): ${server.state}${server.reason === undefined ? '' : `, ${server.reason}`}`,
+          )
         return undefined
       }),
     drops: (refused: boolean | undefined) =>
@@ -75,7 +111,10 @@ export function ask(config: Config, terminal: Terminal) {
         const answer = await door.call('drops', refused === undefined ? {} : { refused })
         terminal.answer(answer)
         if (answer.drops.length === 0) terminal.say('No drop was seen: "foundry daemon" watches manifests/.')
-        else terminal.say(table(answer.drops.map(drop => [drop.state, drop.run ?? `${drop.code} (${drop.problems})`, drop.drop])))
+        else
+          terminal.say(
+            table(answer.drops.map(drop => [drop.state, drop.run ?? `${drop.code} (${drop.problems})`, drop.drop])),
+          )
         return undefined
       }),
     verify: (id: string) =>
@@ -83,10 +122,14 @@ export function ask(config: Config, terminal: Terminal) {
         const answer = await door.call('verify', { id })
         terminal.answer(answer)
         for (const { what, expected, found } of answer.differences) {
-          terminal.say(`${terminal.paint('red', '✘')} ${what}: recorded ${expected.slice(0, 16)}, found ${found.slice(0, 64)}`)
+          terminal.say(
+            `${terminal.paint('red', '✘')} ${what}: recorded ${expected.slice(0, 16)}, found ${found.slice(0, 64)}`,
+          )
         }
         if (answer.differences.length > 0) return exitCodes.someFailed
-        terminal.say(`${terminal.paint('green', '✔')} ${answer.run}: ${answer.images} images with their traces and ${answer.inputs} inputs are as recorded`)
+        terminal.say(
+          `${terminal.paint('green', '✔')} ${answer.run}: ${answer.images} images with their traces and ${answer.inputs} inputs are as recorded`,
+        )
         return undefined
       }),
     reproduce: (image: string, { output, dryRun }: { output?: string; dryRun?: boolean }) =>
@@ -95,7 +138,8 @@ export function ask(config: Config, terminal: Terminal) {
         const answer = await door.call('reproduce', wanted)
         terminal.answer(answer)
         terminal.say(`graph  ${answer.submitted} ${answer.sameGraph ? '= recorded' : '≠ recorded'}`)
-        if ('output' in answer) terminal.say(`pixels ${answer.samePixels ? 'the same' : 'differ'}\nimage  ${answer.output}`)
+        if ('output' in answer)
+          terminal.say(`pixels ${answer.samePixels ? 'the same' : 'differ'}\nimage  ${answer.output}`)
         return undefined
       }),
   }
@@ -105,4 +149,3 @@ function list(counts: Record<string, number>): string {
   const parts = Object.entries(counts).filter(([, count]) => count > 0)
   return parts.map(([state, count]) => `${count} ${state}`).join(', ') || 'none'
 }
-

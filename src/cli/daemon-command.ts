@@ -49,7 +49,10 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
     log.info({ signal, drainMs: config.drainMs }, 'daemon stopping')
     return exitCodes.done
   } catch (error) {
-    log.fatal({ reason: reasonOf(error), code: error instanceof FoundryError ? error.code : undefined }, 'daemon failed')
+    log.fatal(
+      { reason: reasonOf(error), code: error instanceof FoundryError ? error.code : undefined },
+      'daemon failed',
+    )
     throw error
   } finally {
     isDraining = true
@@ -67,7 +70,10 @@ async function listen(api: Awaited<ReturnType<typeof createApi>>, config: Config
   } catch (error) {
     throw failure(
       'USAGE_INVALID',
-      { problem: `The API cannot listen on ${config.api.host}:${config.api.port} (${reasonOf(error)})`, next: 'choose another --port, or 0 for any' },
+      {
+        problem: `The API cannot listen on ${config.api.host}:${config.api.port} (${reasonOf(error)})`,
+        next: 'choose another --port, or 0 for any',
+      },
       error,
     )
   }

@@ -18,6 +18,8 @@ export async function runDemo(dir: string, terminal: Terminal, version: string):
   terminal.say('')
   terminal.say('Each image lies beside its trace: <image>.trace.json. Look at a contact sheet first.')
   terminal.say('The same on a real ComfyUI (its models: workflows/README.md):')
-  terminal.say(`  npx foundry render ${join(home, 'manifests', 'aurora.yaml')} --home ${home} --server http://127.0.0.1:8188`)
+  terminal.say(
+    `  npx foundry render ${join(home, 'manifests', 'aurora.yaml')} --home ${home} --server http://127.0.0.1:8188`,
+  )
   return code
 }

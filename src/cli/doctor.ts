@@ -28,8 +28,14 @@ export async function runDoctor(config: Config, terminal: Terminal, repair: bool
   const findings: Finding[] = []
   const tell = (finding: Finding) => {
     findings.push(finding)
-    const mark = { ok: terminal.paint('green', '✔'), warning: terminal.paint('yellow', '!'), wrong: terminal.paint('red', '✘') }
-    terminal.say(`${mark[finding.state]} ${finding.what}: ${finding.found}${finding.next === undefined ? '' : `\n    ${finding.next}`}`)
+    const mark = {
+      ok: terminal.paint('green', '✔'),
+      warning: terminal.paint('yellow', '!'),
+      wrong: terminal.paint('red', '✘'),
+    }
+    terminal.say(
+      `${mark[finding.state]} ${finding.what}: ${finding.found}${finding.next === undefined ? '' : `\n    ${finding.next}`}`,
+    )
   }
   lookAtNode(tell)
   await lookAtHome(config, tell, repair)
@@ -42,7 +48,8 @@ export async function runDoctor(config: Config, terminal: Terminal, repair: bool
   const stop = new AbortController()
   const { servers, close } = await openServers(config, plugins, { log, signal: stop.signal })
   try {
-    for (const { entry, connection } of servers) await lookAtServer(entry.name, entry.url ?? '', connection, shelf, tell)
+    for (const { entry, connection } of servers)
+      await lookAtServer(entry.name, entry.url ?? '', connection, shelf, tell)
   } finally {
     stop.abort()
     for (const { connection } of servers) await connection.close()
@@ -56,7 +63,12 @@ export async function runDoctor(config: Config, terminal: Terminal, repair: bool
 function lookAtNode(tell: (finding: Finding) => void): void {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   const isFit = major > 20 || (major === 20 && minor >= 19)
-  tell({ what: 'Node', state: isFit ? 'ok' : 'wrong', found: process.version, ...(!isFit && { next: 'install Node 20.19 or newer' }) })
+  tell({
+    what: 'Node',
+    state: isFit ? 'ok' : 'wrong',
+    found: process.version,
+    ...(!isFit && { next: 'install Node 20.19 or newer' }),
+  })
 }
 
 async function lookAtHome(config: Config, tell: (finding: Finding) => void, repair: boolean): Promise<void> {
@@ -66,12 +78,18 @@ async function lookAtHome(config: Config, tell: (finding: Finding) => void, repa
     const reason = await mkdir(folder, { recursive: true })
       .then(() => access(folder, constants.W_OK))
       .then(() => undefined, reasonOf)
-    if (reason !== undefined) tell({ what: folder, state: 'wrong', found: reason, next: `make it writable: chown -R $USER ${folder}` })
+    if (reason !== undefined)
+      tell({ what: folder, state: 'wrong', found: reason, next: `make it writable: chown -R $USER ${folder}` })
   }
   const disk = await statfs(paths.home)
   const free = disk.bavail * disk.bsize
   const isLow = free < freeBytesMin
-  tell({ what: 'disk', state: isLow ? 'warning' : 'ok', found: `${(free / 1024 ** 3).toFixed(1)} GiB free`, ...(isLow && { next: 'free space: foundry runs prune --days 30' }) })
+  tell({
+    what: 'disk',
+    state: isLow ? 'warning' : 'ok',
+    found: `${(free / 1024 ** 3).toFixed(1)} GiB free`,
+    ...(isLow && { next: 'free space: foundry runs prune --days 30' }),
+  })
   const owner = await findOwner(paths.home)
   if (owner) {
     tell({ what: 'owner', state: 'ok', found: `process ${owner.pid} works on this home` })
@@ -84,37 +102,82 @@ async function lookAtHome(config: Config, tell: (finding: Finding) => void, repa
 function lookAtShelf(shelf: Shelf, tell: (finding: Finding) => void): void {
   const usable = [...shelf.talents.values()].filter(talent => talent.usable)
   tell({ what: 'talents', state: 'ok', found: `${usable.length} of ${shelf.talents.size} kits can be used` })
-  tell({ what: 'templates', state: shelf.templates.size > 0 ? 'ok' : 'wrong', found: [...shelf.templates.keys()].join(', ') || 'none' })
-  tell({ what: 'workflows', state: shelf.workflows.size > 0 ? 'ok' : 'wrong', found: [...shelf.workflows.keys()].join(', ') || 'none' })
+  tell({
+    what: 'templates',
+    state: shelf.templates.size > 0 ? 'ok' : 'wrong',
+    found: [...shelf.templates.keys()].join(', ') || 'none',
+  })
+  tell({
+    what: 'workflows',
+    state: shelf.workflows.size > 0 ? 'ok' : 'wrong',
+    found: [...shelf.workflows.keys()].join(', ') || 'none',
+  })
   for (const problem of shelf.problems) {
-    tell({ what: 'library', state: problem.severity === 'error' ? 'wrong' : 'warning', found: describeProblem(problem) })
+    tell({
+      what: 'library',
+      state: problem.severity === 'error' ? 'wrong' : 'warning',
+      found: describeProblem(problem),
+    })
   }
 }
 
-async function lookAtServer(name: string, url: string, connection: Connection, shelf: Shelf, tell: (finding: Finding) => void): Promise<void> {
+async function lookAtServer(
+  name: string,
+  url: string,
+  connection: Connection,
+  shelf: Shelf,
+  tell: (finding: Finding) => void,
+): Promise<void> {
   const what = `server ${name} (${url})`
   let probe: Probe
   try {
     probe = await connection.probe(AbortSignal.timeout(probeLimitMs))
   } catch (error) {
-    tell({ what, state: 'wrong', found: reasonOf(error), next: 'start ComfyUI (python main.py), mend the URL in foundry.yaml, or render drafts with --draft' })
+    tell({
+      what,
+      state: 'wrong',
+      found: reasonOf(error),
+      next: 'start ComfyUI (python main.py), mend the URL in foundry.yaml, or render drafts with --draft',
+    })
     return
   }
-  tell({ what, state: 'ok', found: `${probe.renderer} ${probe.version ?? ''}, ${probe.queueRemaining} queued, answered in ${probe.tookMs} ms` })
+  tell({
+    what,
+    state: 'ok',
+    found: `${probe.renderer} ${probe.version ?? ''}, ${probe.queueRemaining} queued, answered in ${probe.tookMs} ms`,
+  })
   if (probe.renderer === 'draft') return
   for (const workflow of shelf.workflows.values()) {
     const missing = (workflow.binding?.models ?? []).flatMap(({ node, input, folder }) => {
       const wanted = workflow.graph[node]?.inputs[input]
       const names = (probe.models[folder] ?? []).map(each => each.replaceAll('\\', '/'))
-      return typeof wanted === 'string' && !names.includes(wanted.replaceAll('\\', '/')) ? [`models/${folder}/${wanted}`] : []
+      return typeof wanted === 'string' && !names.includes(wanted.replaceAll('\\', '/'))
+        ? [`models/${folder}/${wanted}`]
+        : []
     })
     if (missing.length > 0) {
-      tell({ what: `workflow ${workflow.name}`, state: 'warning', found: `${name} lacks ${missing.join(', ')}`, next: 'download them there (workflows/README.md), or name yours under servers.models in foundry.yaml' })
+      tell({
+        what: `workflow ${workflow.name}`,
+        state: 'warning',
+        found: `${name} lacks ${missing.join(', ')}`,
+        next: 'download them there (workflows/README.md), or name yours under servers.models in foundry.yaml',
+      })
     }
   }
-  const loras = (probe.models['loras'] ?? []).map(each => each.split(/[\\/]/).at(-1)?.replace(/\.[a-z]+$/, '') ?? '')
+  const loras = (probe.models['loras'] ?? []).map(
+    each =>
+      each
+        .split(/[\\/]/)
+        .at(-1)
+        ?.replace(/\.[a-z]+$/, '') ?? '',
+  )
   for (const talent of shelf.talents.values()) {
     if (!talent.usable || talent.weights?.isDraft || loras.some(lora => lora.startsWith(talent.id))) continue
-    tell({ what: `talent ${talent.id}`, state: 'warning', found: `${name} lacks its LoRA`, next: `copy ${talent.weights?.path ?? 'weights.safetensors'} to models/loras/${talent.id}.safetensors there` })
+    tell({
+      what: `talent ${talent.id}`,
+      state: 'warning',
+      found: `${name} lacks its LoRA`,
+      next: `copy ${talent.weights?.path ?? 'weights.safetensors'} to models/loras/${talent.id}.safetensors there`,
+    })
   }
 }

@@ -32,14 +32,19 @@ async function localDoor(own: OpenFoundry): Promise<Door> {
     owner: undefined,
     own,
     // The table gives each name its own answer; the map of them is what the compiler cannot follow.
-    call: async (name, input) => callOperation<object, never>(operations[name] as never, own.foundry, input, 'command line'),
+    call: async (name, input) =>
+      callOperation<object, never>(operations[name] as never, own.foundry, input, { by: 'command line', reach: 'machine' }),
     close: (drainMs = 0) => own.close(drainMs),
   }
 }
 
 async function remoteDoor(owner: Owner): Promise<Door> {
   const { operations } = await import('../operations/operations.js')
-  const client = new Client('http://localhost', { socketPath: owner.socketPath, bodyTimeout: answerLimitMs, headersTimeout: answerLimitMs })
+  const client = new Client('http://localhost', {
+    socketPath: owner.socketPath,
+    bodyTimeout: answerLimitMs,
+    headersTimeout: answerLimitMs,
+  })
   return {
     owner,
     own: undefined,

@@ -57,17 +57,32 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
 
   /** What every command gets: its flags with the global ones, a terminal, and the configuration made from both. */
   const action =
-    <Args extends unknown[]>(work: (context: { terminal: Terminal; flags: RenderFlags; config(): Promise<Config> }, ...args: Args) => Promise<number>) =>
+    <Args extends unknown[]>(
+      work: (
+        context: { terminal: Terminal; flags: RenderFlags; config(): Promise<Config> },
+        ...args: Args
+      ) => Promise<number>,
+    ) =>
     async (...all: unknown[]) => {
       const command = all.at(-1) as Command
       const flags = command.optsWithGlobals<RenderFlags>()
-      const terminal = createTerminal({ json: flags.json ?? false, colour: flags.color !== false && process.env['NO_COLOR'] === undefined })
-      const config = () => loadConfig({ home: flags.home, servers: flags.server, draft: flags.draft, family: flags.family }, process.env, version)
+      const terminal = createTerminal({
+        json: flags.json ?? false,
+        colour: flags.color !== false && process.env['NO_COLOR'] === undefined,
+      })
+      const config = () =>
+        loadConfig(
+          { home: flags.home, servers: flags.server, draft: flags.draft, family: flags.family },
+          process.env,
+          version,
+        )
       code = await work({ terminal, flags, config }, ...(all.slice(0, -2) as Args))
     }
 
   withServers(program.command('render <path...>').summary('render drops and wait for them'))
-    .description('Renders persona kits, persona manifests and render orders (or folders of them) and waits for the pictures.')
+    .description(
+      'Renders persona kits, persona manifests and render orders (or folders of them) and waits for the pictures.',
+    )
     .option('--templates <ids>', 'templates, separated by commas', commaList)
     .option('--workflow <name>', 'workflow by name, or the path of a ComfyUI API file')
     .addOption(new Option('--family <family>', 'model family').choices(families))
@@ -76,8 +91,15 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
     .option('--set <slider=values>', 'slider position 0–1, or several with commas: a sweep (repeatable)', sliderValues)
     .option('--prompt <words>', 'words in front of every prompt')
     .option('--fresh', 'render anew even what was rendered before')
-    .option('--timeout <seconds>', 'give up waiting after this long (exit 124); the run goes on next time', positiveNumber)
-    .option('--on-done <command>', 'run by the shell at the end, with FOUNDRY_EXIT_CODE, FOUNDRY_RUNS and FOUNDRY_MANIFESTS set')
+    .option(
+      '--timeout <seconds>',
+      'give up waiting after this long (exit 124); the run goes on next time',
+      positiveNumber,
+    )
+    .option(
+      '--on-done <command>',
+      'run by the shell at the end, with FOUNDRY_EXIT_CODE, FOUNDRY_RUNS and FOUNDRY_MANIFESTS set',
+    )
     .option('--dry-run', 'plan and check only: nothing is written or sent')
     .addHelpText(
       'after',
@@ -90,7 +112,9 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
       ]) + exitCodeHelp,
     )
     .action(
-      action(async ({ terminal, flags, config }, paths: string[]) => render(paths, await config(), terminal, renderOptions(flags))),
+      action(async ({ terminal, flags, config }, paths: string[]) =>
+        render(paths, await config(), terminal, renderOptions(flags)),
+      ),
     )
 
   withServers(program.command('avatars').summary('the older avatar generator’s command line'), false)
@@ -107,7 +131,10 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
     .addHelpText(
       'after',
       examples([
-        ['foundry avatars --persona-manifest run/characters/persona_manifest.json --output-root run', 'on ComfyUI at its default address'],
+        [
+          'foundry avatars --persona-manifest run/characters/persona_manifest.json --output-root run',
+          'on ComfyUI at its default address',
+        ],
         ['foundry avatars --persona-manifest run/characters/persona_manifest.json --output-root run --draft', 'drafts'],
       ]) + exitCodeHelp,
     )
@@ -115,7 +142,11 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
       action(async ({ terminal, flags }) => {
         const own = flags as RenderFlags & AvatarFlags
         const servers = own.draft ? undefined : [own.apiUrl]
-        const config = await loadConfig({ home: own.home, servers, draft: own.draft, family: 'sdxl' }, process.env, version)
+        const config = await loadConfig(
+          { home: own.home, servers, draft: own.draft, family: 'sdxl' },
+          process.env,
+          version,
+        )
         return render([own.personaManifest], config, terminal, avatarOptions(own))
       }),
     )
@@ -123,18 +154,39 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
   program
     .command('daemon')
     .summary('watch folders, render what arrives, serve the API')
-    .description('Watches manifests/ and the configured call folders, renders what arrives, and serves the API until SIGTERM.')
+    .description(
+      'Watches manifests/ and the configured call folders, renders what arrives, and serves the API until SIGTERM.',
+    )
     .option('--server <url>', 'ComfyUI server (repeatable; instead of those of foundry.yaml)', collect)
     .option('--draft', 'render drafts on the embedded draft server')
     .option('--port <n>', 'port of the API (default 8787; 0: any)', wholeNumber)
     .option('--host <address>', 'address of the API (default 127.0.0.1)')
     .option('--log-file <file>', 'log to a file instead of stderr')
-    .addHelpText('after', examples([['foundry daemon --draft', 'drafts'], ['foundry daemon --home /srv/foundry', 'as a service: see systemd/ in the package']]))
+    .addHelpText(
+      'after',
+      examples([
+        ['foundry daemon --draft', 'drafts'],
+        ['foundry daemon --home /srv/foundry', 'as a service: src/cli/service/ holds a systemd unit and a crontab'],
+      ]),
+    )
     .action(
       action(async ({ terminal, flags }) => {
-        const own = flags as GlobalFlags & { server?: string[]; draft?: boolean; port?: number; host?: string; logFile?: string }
+        const own = flags as GlobalFlags & {
+          server?: string[]
+          draft?: boolean
+          port?: number
+          host?: string
+          logFile?: string
+        }
         const config = await loadConfig(
-          { home: own.home, servers: own.server, draft: own.draft, port: own.port, host: own.host, logFile: own.logFile },
+          {
+            home: own.home,
+            servers: own.server,
+            draft: own.draft,
+            port: own.port,
+            host: own.host,
+            logFile: own.logFile,
+          },
           process.env,
           version,
         )
@@ -154,19 +206,29 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
     .description('Shows a run and its slots. The beginning of its name is enough.')
     .option('--state <state>', 'only slots in this state')
     .option('--limit <n>', 'at most this many slots', positiveNumber, 50)
-    .action(action(async ({ terminal, config, flags }, run: string) => ask(await config(), terminal).showRun(run, flags as object)))
+    .action(
+      action(async ({ terminal, config, flags }, run: string) =>
+        ask(await config(), terminal).showRun(run, flags as object),
+      ),
+    )
   runs
     .command('events <run>')
     .description('Prints what happened to a run, as JSON lines.')
     .option('--limit <n>', 'at most this many', positiveNumber, 1000)
-    .action(action(async ({ terminal, config, flags }, run: string) => ask(await config(), terminal).events(run, flags as object)))
+    .action(
+      action(async ({ terminal, config, flags }, run: string) =>
+        ask(await config(), terminal).events(run, flags as object),
+      ),
+    )
   runs
     .command('cancel <run>')
     .description('Stops a run: what is done stays.')
     .action(action(async ({ terminal, config }, run: string) => ask(await config(), terminal).act('cancelRun', run)))
   runs
     .command('retry <run>')
-    .description('Tries again what failed or was cancelled. Without a daemon, the next "foundry render" of the drop renders it.')
+    .description(
+      'Tries again what failed or was cancelled. Without a daemon, the next "foundry render" of the drop renders it.',
+    )
     .action(action(async ({ terminal, config }, run: string) => ask(await config(), terminal).act('retryRun', run)))
   runs
     .command('rm <run>')
@@ -189,7 +251,11 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
     .command('drops')
     .description('Drops that were seen, and what became of them.')
     .option('--refused', 'only those that were refused')
-    .action(action(async ({ terminal, config, flags }) => ask(await config(), terminal).drops((flags as { refused?: boolean }).refused)))
+    .action(
+      action(async ({ terminal, config, flags }) =>
+        ask(await config(), terminal).drops((flags as { refused?: boolean }).refused),
+      ),
+    )
   program
     .command('verify <run>')
     .description('Hashes every input and output of a run again and names each difference (exit 1).')
@@ -199,17 +265,29 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
     .option('--output <file>', 'where the new picture goes (default: beside the old one)')
     .option('--dry-run', 'only compare the graph with the record')
     .action(
-      action(async ({ terminal, config, flags }, image: string) => ask(await config(), terminal).reproduce(resolve(image), flags as object)),
+      action(async ({ terminal, config, flags }, image: string) =>
+        ask(await config(), terminal).reproduce(resolve(image), flags as object),
+      ),
     )
   withServers(program.command('doctor'))
-    .description('Looks for what is wrong (Node, configuration, folders, servers, models, LoRAs) and says what to type.')
+    .description(
+      'Looks for what is wrong (Node, configuration, folders, servers, models, LoRAs) and says what to type.',
+    )
     .option('--repair', 'set the damaged end of a journal aside')
-    .action(action(async ({ terminal, config, flags }) => runDoctor(await config(), terminal, (flags as { repair?: boolean }).repair ?? false)))
+    .action(
+      action(async ({ terminal, config, flags }) =>
+        runDoctor(await config(), terminal, (flags as { repair?: boolean }).repair ?? false),
+      ),
+    )
   program
     .command('init <dir>')
     .description('Makes a home: data folders with examples, and a foundry.yaml to begin with.')
     .option('--empty', 'no example personas')
-    .action(action(async ({ terminal, flags }, dir: string) => initHome(resolve(dir), terminal, { examples: !(flags as { empty?: boolean }).empty })))
+    .action(
+      action(async ({ terminal, flags }, dir: string) =>
+        initHome(resolve(dir), terminal, { examples: !(flags as { empty?: boolean }).empty }),
+      ),
+    )
   program
     .command('demo [dir]')
     .description('Renders two example personas as drafts into a home of its own (default foundry-demo).')
@@ -219,7 +297,11 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
     .description('Serves the ComfyUI protocol on loopback and paints drafts, until interrupted.')
     .option('--port <n>', 'port (default: any free one)', wholeNumber, 0)
     .option('--option <name=value>', 'an option of the draft server, e.g. jobMs=200 (repeatable)', collect)
-    .action(action(async ({ terminal, config, flags }) => runDraftServer(await config(), terminal, flags as { port: number; option?: string[] })))
+    .action(
+      action(async ({ terminal, config, flags }) =>
+        runDraftServer(await config(), terminal, flags as { port: number; option?: string[] }),
+      ),
+    )
 
   const talents = program.command('talents').summary('list, show, validate, index LoRA kits')
   talents
@@ -250,8 +332,14 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
     .action(
       action(async ({ terminal }, name?: string) => {
         const schema = name === undefined ? Object.keys(publishedSchemas) : publishedSchemas[name]
-        if (!schema) throw failure('USAGE_INVALID', { problem: `No schema is named "${name}"`, next: Object.keys(publishedSchemas).join(', ') })
-        terminal.isJson ? terminal.answer(schema) : terminal.say(Array.isArray(schema) ? schema.join('\n') : JSON.stringify(schema, null, 2))
+        if (!schema)
+          throw failure('USAGE_INVALID', {
+            problem: `No schema is named "${name}"`,
+            next: Object.keys(publishedSchemas).join(', '),
+          })
+        terminal.isJson
+          ? terminal.answer(schema)
+          : terminal.say(Array.isArray(schema) ? schema.join('\n') : JSON.stringify(schema, null, 2))
         return exitCodes.done
       }),
     )
@@ -291,7 +379,7 @@ function renderOptions(flags: RenderFlags): RenderOptions {
   return {
     submission: {
       ...(flags.templates && { templates: flags.templates }),
-      ...(flags.workflow !== undefined && { workflow: flags.workflow }),
+      ...(flags.workflow !== undefined && { workflow: flags.workflow.endsWith('.json') ? resolve(flags.workflow) : flags.workflow }),
       ...(flags.family !== undefined && { family: flags.family }),
       ...(flags.seed !== undefined && { seed: flags.seed }),
       ...(flags.count !== undefined && { count: flags.count }),
@@ -328,7 +416,8 @@ function waiting(flags: RenderFlags): Omit<RenderOptions, 'submission'> {
 }
 
 function withServers(command: Command, hasServer = true): Command {
-  if (hasServer) command.option('--server <url>', 'ComfyUI server (repeatable; instead of those of foundry.yaml)', collect)
+  if (hasServer)
+    command.option('--server <url>', 'ComfyUI server (repeatable; instead of those of foundry.yaml)', collect)
   return command.option('--draft', 'render drafts on the embedded draft server')
 }
 
@@ -345,7 +434,10 @@ function collect(value: string, before: string[] = []): string[] {
 }
 
 function commaList(value: string): string[] {
-  return value.split(',').map(each => each.trim()).filter(Boolean)
+  return value
+    .split(',')
+    .map(each => each.trim())
+    .filter(Boolean)
 }
 
 function wholeNumber(value: string): number {

@@ -37,10 +37,18 @@ const pollMs = 250
 const interruptDrainMs = 1500
 
 /** Renders drops and waits for them. Answers the exit code. */
-export async function render(paths: readonly string[], config: Config, terminal: Terminal, options: RenderOptions): Promise<number> {
+export async function render(
+  paths: readonly string[],
+  config: Config,
+  terminal: Terminal,
+  options: RenderOptions,
+): Promise<number> {
   const drops = await findDropFiles(paths)
   if (drops.length === 0) {
-    throw failure('USAGE_INVALID', { problem: `No drop was found at ${paths.join(', ')}`, next: 'give a .yaml or .json file, or a folder of them' })
+    throw failure('USAGE_INVALID', {
+      problem: `No drop was found at ${paths.join(', ')}`,
+      next: 'give a .yaml or .json file, or a folder of them',
+    })
   }
   const progress = watchProgress(terminal)
   const door = await openDoor(config, { log: commandLog(config, options.isVerbose), progress: progress.tick })
@@ -62,7 +70,8 @@ export async function render(paths: readonly string[], config: Config, terminal:
         : codeOf(outcomes, refused)
     progress.end()
     report(outcomes, refused, submitted, code, terminal)
-    if (options.onDone !== undefined && code !== exitCodes.interrupted) await runHook(options.onDone, outcomes, code, terminal)
+    if (options.onDone !== undefined && code !== exitCodes.interrupted)
+      await runHook(options.onDone, outcomes, code, terminal)
     return code
   } finally {
     progress.end()
@@ -76,7 +85,11 @@ export async function findDropFiles(paths: readonly string[]): Promise<string[]>
   const found: string[] = []
   for (const path of paths) {
     const stat = await lstat(path).catch(error => {
-      throw failure('FILE_UNREADABLE', { file: path, reason: (error as NodeJS.ErrnoException).code ?? 'unreadable' }, error)
+      throw failure(
+        'FILE_UNREADABLE',
+        { file: path, reason: (error as NodeJS.ErrnoException).code ?? 'unreadable' },
+        error,
+      )
     })
     if (stat.isDirectory()) await collect(resolve(path), 0, found)
     else found.push(resolve(path))
@@ -90,8 +103,14 @@ async function collect(folder: string, depth: number, found: string[]): Promise<
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (found.length >= dropsMax || entry.name.startsWith('.')) continue
     const path = join(folder, entry.name)
-    if (entry.isDirectory() && depth < foldersDepthMax && (!isCall || entry.name === 'characters')) await collect(path, depth + 1, found)
-    else if (entry.isFile() && isDropName(entry.name) && (!folder.endsWith('characters') || entry.name === 'persona_manifest.json')) found.push(path)
+    if (entry.isDirectory() && depth < foldersDepthMax && (!isCall || entry.name === 'characters'))
+      await collect(path, depth + 1, found)
+    else if (
+      entry.isFile() &&
+      isDropName(entry.name) &&
+      (!folder.endsWith('characters') || entry.name === 'persona_manifest.json')
+    )
+      found.push(path)
   }
 }
 
@@ -160,7 +179,14 @@ function isEnded(state: string): boolean {
 }
 
 function toOutcome({ run, state, counts, folder }: RunSummary): Outcome {
-  return { run, state, counts, folder, manifest: join(folder, runFiles.manifest), contactSheet: join(folder, runFiles.contactSheet) }
+  return {
+    run,
+    state,
+    counts,
+    folder,
+    manifest: join(folder, runFiles.manifest),
+    contactSheet: join(folder, runFiles.contactSheet),
+  }
 }
 
 function codeOf(outcomes: readonly Outcome[], refused: readonly unknown[]): number {
@@ -183,14 +209,19 @@ function report(
     const done = counts['done'] ?? 0
     const isAllDone = done === total
     const verb = wasDone ? 'already rendered' : 'rendered'
-    const troubles = ['failed', 'held', 'cancelled', 'waiting', 'running', 'skipped'].filter(state => (counts[state] ?? 0) > 0)
+    const troubles = ['failed', 'held', 'cancelled', 'waiting', 'running', 'skipped'].filter(
+      state => (counts[state] ?? 0) > 0,
+    )
     const rest = troubles.map(state => `, ${counts[state]} ${state}`).join('')
     const reused = !wasDone && (counts['reused'] ?? 0) > 0 ? ` (${counts['reused']} taken over from earlier runs)` : ''
-    terminal.say(`${terminal.paint(isAllDone ? 'green' : 'red', isAllDone ? '✔' : '✘')} ${outcome.run}: ${done} of ${total} ${verb}${reused}${rest}`)
+    terminal.say(
+      `${terminal.paint(isAllDone ? 'green' : 'red', isAllDone ? '✔' : '✘')} ${outcome.run}: ${done} of ${total} ${verb}${reused}${rest}`,
+    )
     terminal.say(`  images    ${join(outcome.folder, runFiles.images)}`)
     terminal.say(`  manifest  ${outcome.manifest}`)
     if (isEnded(outcome.state)) terminal.say(`  contact   ${outcome.contactSheet}`)
-    if (!isAllDone && isEnded(outcome.state)) terminal.say(`  reasons   foundry runs show ${outcome.run} --state failed`)
+    if (!isAllDone && isEnded(outcome.state))
+      terminal.say(`  reasons   foundry runs show ${outcome.run} --state failed`)
   }
 }
 
@@ -201,14 +232,21 @@ function reportPlan(submitted: readonly Submitted[], refused: readonly unknown[]
     for (const series of plan) {
       const loras = Object.entries(series.loras).map(([talent, weight]) => `${talent} ${weight}`)
       const what = series.skipped === undefined ? `${series.slots} × ${series.size}` : `skipped: ${series.skipped}`
-      terminal.say(`  ${series.subject} · ${series.template} · ${series.workflow} · ${what}${loras.length > 0 ? ` · ${loras.join(', ')}` : ''}`)
+      terminal.say(
+        `  ${series.subject} · ${series.template} · ${series.workflow} · ${what}${loras.length > 0 ? ` · ${loras.join(', ')}` : ''}`,
+      )
     }
   }
   return refused.length > 0 ? exitCodes.badInput : exitCodes.done
 }
 
 /** `--on-done CMD`: run by the shell with the outcome in its environment. Its own exit code is only noted. */
-async function runHook(command: string, outcomes: readonly Outcome[], exitCode: number, terminal: Terminal): Promise<void> {
+async function runHook(
+  command: string,
+  outcomes: readonly Outcome[],
+  exitCode: number,
+  terminal: Terminal,
+): Promise<void> {
   const env = {
     ...process.env,
     FOUNDRY_EXIT_CODE: String(exitCode),
@@ -216,7 +254,9 @@ async function runHook(command: string, outcomes: readonly Outcome[], exitCode: 
     FOUNDRY_MANIFESTS: outcomes.map(each => each.manifest).join('\n'),
   }
   const code = await new Promise<number | null>(done => {
-    spawn(command, { shell: true, stdio: ['ignore', 2, 2], env }).on('close', done).on('error', () => done(null))
+    spawn(command, { shell: true, stdio: ['ignore', 2, 2], env })
+      .on('close', done)
+      .on('error', () => done(null))
   })
   if (code !== 0) terminal.note(`--on-done ended with ${code ?? 'no exit code'}`)
 }

@@ -15,7 +15,9 @@ export async function listTalents(config: Config, terminal: Terminal): Promise<n
   terminal.answer({ talents: talents.map(summary) })
   if (talents.length === 0) terminal.say(`No kits lie under ${config.paths.talents}: see its README`)
   else {
-    const rows = talents.map(summary).map(each => [each.id, each.family, `rank ${each.rank}`, `weight ${each.defaultWeight}`, each.state])
+    const rows = talents
+      .map(summary)
+      .map(each => [each.id, each.family, `rank ${each.rank}`, `weight ${each.defaultWeight}`, each.state])
     terminal.say(table([['TALENT', 'FAMILY', 'RANK', 'DEFAULT', 'STATE'], ...rows]))
   }
   return exitCodes.done
@@ -34,7 +36,11 @@ export async function showTalent(config: Config, terminal: Terminal, id: string)
 
 export async function validateTalents(config: Config, terminal: Terminal, folder: string | undefined): Promise<number> {
   const { talents, refused, problems } = await readKits(config, folder === undefined ? undefined : [resolve(folder)])
-  terminal.answer({ usable: talents.filter(each => each.usable).map(each => each.id), refused: refused.map(each => each.folder), problems })
+  terminal.answer({
+    usable: talents.filter(each => each.usable).map(each => each.id),
+    refused: refused.map(each => each.folder),
+    problems,
+  })
   if (!terminal.isJson) terminal.problems(problems)
   terminal.say(`${talents.filter(each => each.usable).length} of ${talents.length + refused.length} kits can be used`)
   return hasErrors(problems) ? exitCodes.someFailed : exitCodes.done
@@ -51,7 +57,10 @@ export async function printIndex(config: Config, terminal: Terminal, includeInva
 async function readKits(config: Config, folders?: readonly string[]): Promise<Library> {
   const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: outputRoot() })
   const index = await openIndex(config.paths.index)
-  return readTalents(folders ?? [config.paths.talents, ...plugins.map(plugin => plugin.folder)], { index, root: config.paths.home })
+  return readTalents(folders ?? [config.paths.talents, ...plugins.map(plugin => plugin.folder)], {
+    index,
+    root: config.paths.home,
+  })
 }
 
 function summary(talent: Talent) {

@@ -130,7 +130,10 @@ export function server(entry: Partial<ServerEntry> & { name: string }): ServerEn
 async function readConfigFile(path: string, problems: Problem[]): Promise<Partial<ConfigFile>> {
   if (!existsSync(path)) return {}
   const { bytes } = await readBounded(path, { sizeBytesMax: configSizeBytesMax })
-  const isEmpty = bytes.toString('utf8').split('\n').every(line => /^\s*(#|$)/.test(line))
+  const isEmpty = bytes
+    .toString('utf8')
+    .split('\n')
+    .every(line => /^\s*(#|$)/.test(line))
   if (isEmpty) return {}
   const document = parseDocument(bytes, { file: 'foundry.yaml', format: 'yaml' })
   const checked = validateDocument<typeof configFileSchema>(configFileSchema, document)
@@ -142,9 +145,7 @@ function serversOf(flags: ConfigFlags, env: NodeJS.ProcessEnv): ServerEntry[] | 
   const depth = flags.depth === undefined ? {} : { depth: flags.depth }
   if (flags.draft) return [server({ name: 'draft', url: 'draft', ...depth })]
   const urls = flags.servers?.length ? flags.servers : env['FOUNDRY_SERVER'] ? [env['FOUNDRY_SERVER']] : undefined
-  return urls?.map((url, index) =>
-    server({ name: url === 'draft' ? 'draft' : `server-${index + 1}`, url, ...depth }),
-  )
+  return urls?.map((url, index) => server({ name: url === 'draft' ? 'draft' : `server-${index + 1}`, url, ...depth }))
 }
 
 function withEnvironment(entry: ServerEntry, env: NodeJS.ProcessEnv, problems: Problem[]): ServerEntry {

@@ -73,6 +73,11 @@ export class Desk {
     this.focus = runs
   }
 
+  /** Works on one more run, where only some are worked on. */
+  alsoWorkOn(run: string): void {
+    if (this.focus) this.focus = new Set([...this.focus, run])
+  }
+
   /** Up to `max` jobs that wait, in the order in which their runs were accepted. Reuses committed pictures on the way. */
   async feed(max: number): Promise<Job[]> {
     const jobs: Job[] = []
@@ -89,7 +94,8 @@ export class Desk {
   async recover(): Promise<{ job: Job; attempt: Attempt; lease: Lease }[]> {
     const found: { job: Job; attempt: Attempt; lease: Lease }[] = []
     for (const state of this.host.ledger.state.runs.values()) {
-      if (!this.isOurs(state)) continue
+      // Whatever its renderer: what a lease left is found out before that of the servers is known.
+      if (!this.isWanted(state)) continue
       if (state.leases.size > 0) {
         const run = await this.openRun(state.accepted.run)
         for (const [ordinal, lease] of run ? [...state.leases] : []) {
@@ -175,7 +181,12 @@ export class Desk {
   async commit(job: Job, attempt: Attempt, bytes: Buffer, facts: RenderedFacts): Promise<void> {
     const run = this.open.get(job.run)
     if (!run) return
-    const committed = await commitPicture(bytes, job, this.placeOf(run, job.slot.ordinal), this.factsOf(run, job, attempt, facts))
+    const committed = await commitPicture(
+      bytes,
+      job,
+      this.placeOf(run, job.slot.ordinal),
+      this.factsOf(run, job, attempt, facts),
+    )
     if ('orphan' in committed) {
       const { run: runId } = job
       await this.host.ledger.append({
@@ -217,8 +228,12 @@ export class Desk {
     return run && this.makeJob(run, ordinal)
   }
 
-  private isOurs({ accepted }: RunState): boolean {
-    return accepted.renderer === this.host.renderer && (this.focus?.has(accepted.run) ?? true)
+  private isOurs(state: RunState): boolean {
+    return state.accepted.renderer === this.host.renderer && this.isWanted(state)
+  }
+
+  private isWanted({ accepted }: RunState): boolean {
+    return this.focus?.has(accepted.run) ?? true
   }
 
   private async feedRun(run: OpenRun, max: number, jobs: Job[]): Promise<void> {
@@ -324,7 +339,14 @@ export class Desk {
       }
       const privateTexts = needsWork ? await this.host.privateTexts(state, file) : new Map<number, string>()
       const { dropSha256 } = state.accepted
-      const maker = jobMaker({ run: id, plan: file.plan, dropSha256, models: state.models ?? [], privateTexts, plugins })
+      const maker = jobMaker({
+        run: id,
+        plan: file.plan,
+        dropSha256,
+        models: state.models ?? [],
+        privateTexts,
+        plugins,
+      })
       const run = { state, file, index, maker, cursor: 0, taken: new Set<number>() }
       this.open.set(id, run)
       return run
@@ -381,4 +403,3 @@ function heavyFiles(file: RunFile): { folder: string; name: string }[] {
   }
   return [...found.values()]
 }
-

@@ -30,6 +30,7 @@ export class Farm {
   private readonly workers: readonly ServerWorker[]
   private readonly windowMax: number
   private refilling: Promise<void> | undefined
+  private firstLook: Promise<boolean> | undefined
   private isStopped = false
 
   constructor(private readonly options: FarmOptions) {
@@ -52,6 +53,18 @@ export class Farm {
   async look(): Promise<Probe[]> {
     const probes = await Promise.all(this.workers.map(worker => worker.look()))
     return probes.filter(probe => probe !== undefined)
+  }
+
+  /** Asks every server once: resolves as soon as one has answered, and with false when all were asked in vain. */
+  firstAnswer(): Promise<boolean> {
+    this.firstLook ??= this.lookForOne()
+    return this.firstLook
+  }
+
+  /** What the servers that answered are; a real one among them counts more than drafts. Undefined before the first answer. */
+  renderer(): string | undefined {
+    const known = this.workers.flatMap(worker => worker.probe?.renderer ?? [])
+    return known.find(each => each !== 'draft') ?? known[0]
   }
 
   /** Takes up what an earlier process left, then works until `stop`. */
@@ -116,6 +129,16 @@ export class Farm {
 
   addresses(): string[] {
     return this.workers.map(worker => worker.entry.url ?? worker.entry.name)
+  }
+
+  private async lookForOne(): Promise<boolean> {
+    const answers = this.workers.map(async worker => {
+      if (!(await worker.look())) throw failure('SERVER_NONE', { tried: [worker.entry.name] })
+    })
+    return Promise.any(answers).then(
+      () => true,
+      () => false,
+    )
   }
 
   private async claim(hot: string | undefined): Promise<Claim | undefined> {

@@ -116,7 +116,8 @@ export class ServerWorker {
     try {
       const limit = AbortSignal.any([this.abort.signal, AbortSignal.timeout(probeLimitMs)])
       const probe = await this.connection.probe(limit)
-      if (this.state !== 'ready') this.host.log.info({ server: this.entry.name, version: probe.version }, 'server ready')
+      if (this.state !== 'ready')
+        this.host.log.info({ server: this.entry.name, version: probe.version }, 'server ready')
       this.probe = probe
       this.state = 'ready'
       this.reason = undefined
@@ -131,7 +132,9 @@ export class ServerWorker {
 
   async cancel(isMeant: (job: Job) => boolean): Promise<void> {
     const meant = [...this.active.values()].filter(({ job }) => isMeant(job))
-    await Promise.all(meant.map(({ attempt }) => this.connection.cancel(attempt, this.abort.signal).catch(() => 'unknown')))
+    await Promise.all(
+      meant.map(({ attempt }) => this.connection.cancel(attempt, this.abort.signal).catch(() => 'unknown')),
+    )
   }
 
   /** Renders a job by itself, beside the farm's own work. */
@@ -177,7 +180,8 @@ export class ServerWorker {
 
   /** Fills one free place; false when there is none or nothing waits. */
   private async fill(): Promise<boolean> {
-    if (this.isDraining || this.active.size >= this.entry.depth || this.works.size - this.active.size >= harvestsMax) return false
+    if (this.isDraining || this.active.size >= this.entry.depth || this.works.size - this.active.size >= harvestsMax)
+      return false
     const claim = await this.host.claim(this.hot)
     if (!claim) return false
     const { job } = claim
@@ -191,7 +195,9 @@ export class ServerWorker {
   private take(job: Job, attempt: Attempt, from: 'submit' | 'ask', claim: Claim | undefined): void {
     this.active.set(job.id, { job, attempt })
     const work = this.drive(job, attempt, from)
-      .catch(error => this.host.log.error({ slot: job.slot.id, run: job.run, reason: reasonOf(error) }, 'attempt broke'))
+      .catch(error =>
+        this.host.log.error({ slot: job.slot.id, run: job.run, reason: reasonOf(error) }, 'attempt broke'),
+      )
       .finally(async () => {
         this.free(job)
         if (claim) await this.host.finish(claim)
@@ -257,7 +263,10 @@ export class ServerWorker {
     }
   }
 
-  private async follow(job: Job, attempt: Attempt): Promise<{ outputs: OutputFile[]; timings: Record<string, number> }> {
+  private async follow(
+    job: Job,
+    attempt: Attempt,
+  ): Promise<{ outputs: OutputFile[]; timings: Record<string, number> }> {
     const limit = AbortSignal.timeout(this.entry.jobTimeoutSeconds * 1000)
     for await (const event of this.connection.follow(attempt, AbortSignal.any([this.abort.signal, limit]))) {
       if (event.kind === 'failed') throw event.failure

@@ -8,7 +8,7 @@ export function describeValue(
   value: unknown,
   { isHidden, source }: { isHidden: boolean; source?: string | undefined },
 ): string {
-  if (isHidden || (typeof value === 'object' && value !== null) || value === undefined) return kindOf(value)
+  if (isHidden || typeof value === 'object' || value === undefined) return kindOf(value)
   const written = typeof value === 'string' ? JSON.stringify(value.slice(0, LENGTH_MAX)) : (source ?? String(value))
   return written.length > LENGTH_MAX ? `${written.slice(0, LENGTH_MAX - 1)}…` : written
 }

@@ -82,7 +82,12 @@ export class Intake {
   }
 
   private watchRoot(root: IntakeRoot): FSWatcher {
-    const watcher = watch(root.folder, { ignoreInitial: true, followSymlinks: false, depth: 9, ignored: /(^|[\\/])(\.|comfyui_images|speakers)/ })
+    const watcher = watch(root.folder, {
+      ignoreInitial: true,
+      followSymlinks: false,
+      depth: 9,
+      ignored: /(^|[\\/])(\.|comfyui_images|speakers)/,
+    })
     const hint = (path: string) => {
       if (isDropPath(root, relative(root.folder, path).split(/[\\/]/))) this.queue(path, root)
       else if (path.endsWith('.ready')) this.queue(path.slice(0, -'.ready'.length), root)
@@ -187,7 +192,15 @@ export class Intake {
     const code = problems.find(problem => problem.severity === 'error')?.code ?? error.code
     const known = ledger.state.drops.get(path)
     if (known && known.run === undefined && known.sha256 === hash && known.code === code) return
-    const event = { kind: 'drop-refused' as const, at: Date.now(), drop: path, root: root.folder, sha256: hash, problems: problems.length, code }
+    const event = {
+      kind: 'drop-refused' as const,
+      at: Date.now(),
+      drop: path,
+      root: root.folder,
+      sha256: hash,
+      problems: problems.length,
+      code,
+    }
     await ledger.append(event)
     log.warn({ problems: problems.length, code }, 'drop refused')
   }

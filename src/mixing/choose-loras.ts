@@ -1,6 +1,6 @@
 import type { Problem } from '../errors.js'
 import type { PersonaKit } from '../schema/persona-kit.js'
-import type { Lora } from '../schema/run.js'
+import type { LeftOut, Lora } from '../schema/run.js'
 import type { Family } from '../schema/template.js'
 import { roundTo } from './curves.js'
 import type { MixInput, MixTalent } from './mix-input.js'
@@ -16,6 +16,8 @@ const weightDecimals = 4
 export interface ChosenLoras {
   /** Identity first, then styles that stay, then those of varying sliders; styles by talent id within. */
   loras: Lora[]
+  /** What was asked for and is not among them. */
+  leftOut: LeftOut[]
   /** The talents of `loras`, in the same order: their words and negatives belong to the picture. */
   talents: MixTalent[]
   problems: Problem[]
@@ -26,27 +28,37 @@ export interface ChosenLoras {
  * scaled down alike. The identity stays outside of it. Whatever is asked for and left out is named in a problem.
  */
 export function chooseLoras(
-  input: Pick<MixInput, 'subject' | 'talents' | 'family' | 'varying' | 'styleBudget'>,
+  input: Pick<MixInput, 'subject' | 'talents' | 'family' | 'varying' | 'styleBudget' | 'withoutDrafts'>,
   placed: readonly PlacedSlider[],
 ): ChosenLoras {
   const problems: Problem[] = []
+  const leftOut: LeftOut[] = []
   const wanted = [...wantIdentity(input.subject), ...wantStyles(placed, input.varying)]
   const fit = wanted.flatMap(want => {
     const talent = input.talents.get(want.talent)
     const unfit = whyUnfit(want, talent, input.family)
-    if (unfit) problems.push(unfit)
+    const isDraft = !unfit && input.withoutDrafts === true && talent?.isDraft === true
+    if (unfit) problems.push(toProblem(unfit, want))
+    if (unfit || isDraft) leftOut.push({ talent: want.talent, reason: unfit?.reason ?? draftReason })
     const weight = roundTo(want.raw * (talent?.defaultWeight ?? 0), weightDecimals)
-    return talent && !unfit ? [{ ...want, kit: talent, weight }] : []
+    return talent && !unfit && !isDraft ? [{ ...want, kit: talent, weight }] : []
   })
 
   const budgeted = keepBudget(fit, input.styleBudget)
   const active = budgeted.filter(({ weight }) => Math.abs(weight) >= loraWeightMin)
   const weightless = budgeted.find(({ role, weight }) => role === 'identity' && Math.abs(weight) < loraWeightMin)
-  if (weightless) problems.push(leftOut('TALENT_WEIGHTLESS', weightless, 'its default weight is next to nothing'))
+  if (weightless) {
+    const reason = 'its default weight is next to nothing'
+    problems.push(toProblem({ code: 'TALENT_WEIGHTLESS', reason }, weightless))
+    leftOut.push({ talent: weightless.talent, reason })
+  }
   if (active.length > lorasRecommendedMax) problems.push(tooManyLoras(active.length))
 
-  return { loras: active.map(toLora), talents: active.map(({ kit }) => kit), problems }
+  return { loras: active.map(toLora), leftOut, talents: active.map(({ kit }) => kit), problems }
 }
+
+/** Why a draft is left out. Told once for a whole plan, so that it is no problem of a single mix. */
+export const draftReason = 'its weights are a draft, which no real server is sent'
 
 /** Id of the identity talent that belongs to a persona kit. */
 export function identityTalentId(kit: Pick<PersonaKit, 'dot_id'>): string {
@@ -104,17 +116,22 @@ function addUp(one: Wanted, other: Wanted): Wanted {
   }
 }
 
-function whyUnfit(want: Wanted, talent: MixTalent | undefined, family: Family): Problem | undefined {
-  if (!talent) return leftOut('TALENT_MISSING', want, 'no such talent is here')
-  if (!talent.usable) return leftOut('TALENT_UNUSABLE', want, 'its weights are a placeholder or damaged')
-  if (talent.role !== want.role) return leftOut('TALENT_ROLE_UNFIT', want, `it is of the kind ${talent.role}`)
+interface Unfit {
+  code: string
+  reason: string
+}
+
+function whyUnfit(want: Wanted, talent: MixTalent | undefined, family: Family): Unfit | undefined {
+  if (!talent) return { code: 'TALENT_MISSING', reason: 'no such talent is here' }
+  if (!talent.usable) return { code: 'TALENT_UNUSABLE', reason: 'its weights are a placeholder or damaged' }
+  if (talent.role !== want.role) return { code: 'TALENT_ROLE_UNFIT', reason: `it is of the kind ${talent.role}` }
   if (talent.family !== family)
-    return leftOut('TALENT_FAMILY_UNFIT', want, `it is made for ${talent.family}, not for ${family}`)
+    return { code: 'TALENT_FAMILY_UNFIT', reason: `it is made for ${talent.family}, not for ${family}` }
   return undefined
 }
 
 // A picture without one of its LoRAs is still a picture, so that none of these is an error; each is shown to the user.
-function leftOut(code: string, want: Wanted, reason: string): Problem {
+function toProblem({ code, reason }: Unfit, want: Wanted): Problem {
   const effect = want.role === 'identity' ? 'rendered without identity LoRA' : `rendered without it (${want.asker})`
   return { severity: 'warning', code, message: `${want.talent} is left out, ${reason}: ${effect}`, found: want.talent }
 }

@@ -19,6 +19,8 @@ export interface MixInput {
   family: Family
   /** The user's words, put in front as they are: weights such as `(x:1.2)` stay weights. */
   prompt?: string
+  /** Weights that are drafts are left out: the pictures are meant for a real renderer. */
+  withoutDrafts?: boolean
   /** The most that the magnitudes of all style LoRAs may add up to. */
   styleBudget: number
 }

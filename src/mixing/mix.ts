@@ -17,7 +17,7 @@ const isReadInChunks: Record<Family, boolean> = { sd15: true, sdxl: true, flux: 
  */
 export function mix(input: MixInput): { mix: Mix; problems: Problem[] } {
   const { placed, problems } = placeSliders(input)
-  const { loras, talents, problems: loraProblems } = chooseLoras(input, placed)
+  const { loras, leftOut, talents, problems: loraProblems } = chooseLoras(input, placed)
   const { words, problems: wordProblems } = chooseWords(input, placed, talents)
   const positive = finishWords(words, input.family, 'positive')
   const negative = finishWords(chooseNegativeWords(input, placed, talents), input.family, 'negative')
@@ -27,6 +27,7 @@ export function mix(input: MixInput): { mix: Mix; problems: Problem[] } {
       positive: positive.fragments.map(withoutRank),
       negative: negative.fragments.map(withoutRank),
       loras,
+      ...(leftOut.length > 0 && { leftOut }),
       sliders: Object.fromEntries(placed.map(({ key, position }) => [key, position])),
     },
     problems: [...problems, ...loraProblems, ...wordProblems, ...positive.problems, ...negative.problems],

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js'
 import type { Desk } from '../farm/desk.js'
 import type { Farm } from '../farm/farm.js'
 import type { PluginFolder } from '../plugins/load-plugins.js'
+import type { IntakeStatus } from '../intake/intake.js'
 import type { Ledger } from '../record/ledger.js'
 import type { Shelf } from './shelf.js'
 
@@ -13,7 +14,7 @@ export interface Foundry {
   desk: Desk
   farm: Farm
   log: Logger
-  /** `comfyui`, `draft`, …: what the configured servers are. */
+  /** `comfyui`, `draft`, …: what the servers say they are, or are expected to be before the first has answered. */
   renderer: string
   plugins: readonly PluginFolder[]
   shelf(): Promise<Shelf>
@@ -21,6 +22,8 @@ export interface Foundry {
   thumbnails(run: string): string
   /** Runs that are being accepted at this moment. */
   accepting: Map<string, Promise<void>>
+  /** Absent while no folder is watched. */
+  intake?: { status(): IntakeStatus }
   /** Milliseconds since the epoch. */
   startedAt: number
 }

@@ -1,5 +1,15 @@
 import { defineOperation, type Operation } from './operation.js'
-import { cancelRun, listRuns, pruneRuns, removeRun, retryRun, runEvents, runManifest, showRun, slotThumbnail } from './runs.js'
+import {
+  cancelRun,
+  listRuns,
+  pruneRuns,
+  removeRun,
+  retryRun,
+  runEvents,
+  runManifest,
+  showRun,
+  slotThumbnail,
+} from './runs.js'
 import { drops, servers, status } from './status.js'
 import { submit, submitSchema } from './submit.js'
 import { verify } from './verify.js'
@@ -10,7 +20,7 @@ const submitRun = defineOperation({
   summary: 'Accepts a drop as a run: durable from the moment this answers',
   route: { method: 'POST', path: '/runs' },
   input: submitSchema,
-  run: (foundry, input, by) => submit(foundry, input, by),
+  run: submit,
 })
 
 /** Everything that may be asked of a foundry. Routes, commands and console are made from this table. */

@@ -27,7 +27,11 @@ export const reproduce = defineOperation({
     required: ['image'],
     properties: {
       image: { type: 'string', minLength: 1, maxLength: 4096 },
-      output: { type: 'string', maxLength: 4096, description: 'Where the new picture goes; beside the old one if absent' },
+      output: {
+        type: 'string',
+        maxLength: 4096,
+        description: 'Where the new picture goes; beside the old one if absent',
+      },
       dryRun: { type: 'boolean', default: false, description: 'Only compares the graph with the record' },
     },
   },
@@ -38,7 +42,8 @@ export const reproduce = defineOperation({
     const job = await jobOfPicture(foundry, request, bytes, basename(input.image))
     const logicalSha256 = hashJson(logicalGraph(job.graph, job.save))
     const facts = { run: request.run, slot: request.slot, recorded: request.logicalSha256, submitted: logicalSha256 }
-    if (logicalSha256 !== request.logicalSha256) throw failure('SOURCE_CHANGED', { what: `The graph of ${request.slot}` })
+    if (logicalSha256 !== request.logicalSha256)
+      throw failure('SOURCE_CHANGED', { what: `The graph of ${request.slot}` })
     if (input.dryRun) return { ...facts, sameGraph: true }
     const rendered = await foundry.farm.renderOnce(job)
     const [before, after] = await Promise.all([readPicture(bytes), readPicture(rendered.bytes)])
@@ -68,7 +73,22 @@ async function jobOfPicture(foundry: Foundry, request: RequestPart, bytes: Buffe
 }
 
 function jobFrom(request: RequestPart, graph: ApiGraph): Job {
-  const { renderHash, renderer, family, workflow, width, height, models, loras, subject, template, view, variation, index, seed } = request
+  const {
+    renderHash,
+    renderer,
+    family,
+    workflow,
+    width,
+    height,
+    models,
+    loras,
+    subject,
+    template,
+    view,
+    variation,
+    index,
+    seed,
+  } = request
   return {
     kind: 'graph',
     id: request.job,
@@ -83,6 +103,7 @@ function jobFrom(request: RequestPart, graph: ApiGraph): Job {
     models,
     width,
     height,
+    isSizeKnown: false,
     isPrivate: false,
     request,
   }

@@ -62,7 +62,9 @@ export const showRun = defineOperation({
     const run = findRun(foundry, input.id)
     const { run: file } = await readRunFile(foundry.runFolder(run.accepted.run))
     const index = indexSlots(file.plan)
-    const ordinals = [...run.slots.keys()].filter(ordinal => input.state === undefined || stateOf(run, ordinal) === input.state)
+    const ordinals = [...run.slots.keys()].filter(
+      ordinal => input.state === undefined || stateOf(run, ordinal) === input.state,
+    )
     const slots = ordinals.slice(input.offset, input.offset + input.limit).flatMap(ordinal => {
       const slot = slotAt(index, ordinal)
       return slot ? [describeSlot(run, ordinal, slot)] : []
@@ -104,7 +106,7 @@ export const cancelRun = defineOperation({
   summary: 'Stops a run: what waits is cancelled, what runs is interrupted, what is done stays',
   route: { method: 'POST', path: '/runs/:id/cancel' },
   input: oneRun,
-  async run(foundry, input, by) {
+  async run(foundry, input, { by }) {
     const run = findRun(foundry, input.id)
     const { run: name } = run.accepted
     if (isSettled(run)) throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'cancelled' })
@@ -120,7 +122,7 @@ export const retryRun = defineOperation({
   summary: 'Tries again what failed, was cancelled or is held',
   route: { method: 'POST', path: '/runs/:id/retry' },
   input: oneRun,
-  async run(foundry, input, by) {
+  async run(foundry, input, { by }) {
     const run = findRun(foundry, input.id)
     const { run: name } = run.accepted
     if (run.counts.failed + run.counts.cancelled + run.counts.held === 0) {
@@ -138,7 +140,7 @@ export const removeRun = defineOperation({
   summary: 'Forgets a run that has ended and deletes its folder',
   route: { method: 'DELETE', path: '/runs/:id' },
   input: oneRun,
-  async run(foundry, input, by) {
+  async run(foundry, input, { by }) {
     const run = findRun(foundry, input.id)
     await remove(foundry, run, by)
     return { removed: [run.accepted.run] }
@@ -159,7 +161,7 @@ export const pruneRuns = defineOperation({
       dryRun: { type: 'boolean', default: false },
     },
   },
-  async run(foundry, input, by) {
+  async run(foundry, input, { by }) {
     const before = Date.now() - input.days * 86_400_000
     const old = [...foundry.ledger.state.runs.values()].filter(
       run => run.finished && run.finished.at <= before && (input.state ?? run.finished.state) === run.finished.state,

@@ -65,6 +65,12 @@ async function readShelf(config: Config, plugins: readonly PluginFolder[], index
     workflows: workflows.workflows,
     style: merged.style,
     styleFiles: styles.styles.map(({ style, path, sha256 }) => ({ name: style.name, path, sha256 })),
-    problems: [...talents.problems, ...templates.problems, ...workflows.problems, ...styles.problems, ...merged.problems],
+    problems: [
+      ...talents.problems,
+      ...templates.problems,
+      ...workflows.problems,
+      ...styles.problems,
+      ...merged.problems,
+    ],
   }
 }

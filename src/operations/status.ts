@@ -43,7 +43,10 @@ export const drops = defineOperation({
   input: {
     type: 'object',
     additionalProperties: false,
-    properties: { refused: { type: 'boolean' }, limit: { type: 'integer', minimum: 1, maximum: 100_000, default: 1000 } },
+    properties: {
+      refused: { type: 'boolean' },
+      limit: { type: 'integer', minimum: 1, maximum: 100_000, default: 1000 },
+    },
   },
   async run(foundry, input) {
     const all = [...foundry.ledger.state.drops.values()].filter(

@@ -1,15 +1,17 @@
 import { basename, dirname, isAbsolute, relative, resolve, sep } from 'node:path'
-import { failure, hasErrors, type Problem } from '../errors.js'
+import { failure, FoundryError, hasErrors, type Problem } from '../errors.js'
+import { confineReal } from '../files/confined-path.js'
 import { hashJson } from '../files/hash.js'
-import { type Drop, readDrop } from '../library/drop.js'
-import { readCallFolder } from '../library/persona-manifest.js'
+import { type Drop, isDropName } from '../library/drop.js'
+import { callFolderOf, readSources, type Sources } from '../library/sources.js'
 import type { Talent } from '../library/talents.js'
 import { type LibraryWorkflow, readWorkflow } from '../library/workflows.js'
 import type { MixTalent } from '../mixing/mix-input.js'
 import { type PlanSubject, planRun } from '../plan/plan-run.js'
 import { indexSlots, type SlotIndex } from '../plan/slots.js'
+import { exportToCallFolder } from '../record/call-folder.js'
 import { writeManifest } from '../record/manifest.js'
-import { readRunFile, writeRunFile } from '../record/run-folder.js'
+import { writeRunFile } from '../record/run-folder.js'
 import { runStateOf } from '../record/state.js'
 import type { FromSchema } from '../schema/from-schema.js'
 import type { PlannedWorkflow, RunFile, RunPlan } from '../schema/run.js'
@@ -18,7 +20,11 @@ import { families } from '../schema/template.js'
 import { analyseGraph } from '../workflow/analyse.js'
 import { checkBinding } from '../workflow/check-binding.js'
 import { parseGraph } from '../workflow/parse-graph.js'
+import { sizeOf } from '../workflow/keeps-size.js'
 import type { Foundry } from './foundry.js'
+import { guardPlan } from './guard-plan.js'
+import type { Caller } from './operation.js'
+import { reachablePath } from './reach.js'
 import type { Shelf } from './shelf.js'
 
 const position = { type: 'number', minimum: 0, maximum: 1 } as const
@@ -29,7 +35,12 @@ export const submitSchema = {
   additionalProperties: false,
   required: ['path'],
   properties: {
-    path: { type: 'string', minLength: 1, maxLength: 4096, description: 'A persona kit, persona manifest or render order' },
+    path: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 4096,
+      description: 'A persona kit, persona manifest or render order',
+    },
     templates: { type: 'array', maxItems: 64, items: { type: 'string' } },
     family: { enum: families },
     workflow: { type: 'string', description: 'Workflow of every picture' },
@@ -40,7 +51,11 @@ export const submitSchema = {
     prompt: { type: 'string', maxLength: 2000 },
     fresh: { type: 'boolean', description: 'Render anew even what was rendered before' },
     inFlightMax: { type: 'integer', minimum: 1, maximum: 10_000 },
-    callFolder: { type: 'string', maxLength: 4096, description: 'Where a persona manifest finds its files, if not around it' },
+    callFolder: {
+      type: 'string',
+      maxLength: 4096,
+      description: 'Where a persona manifest finds its files, if not around it',
+    },
     dryRun: { type: 'boolean' },
   },
 } as const
@@ -71,14 +86,30 @@ export interface PlanSummary {
  * Reads a drop, plans it, and accepts it as a run: durable from the moment this answers. The same drop with the same library
  * and options is the same run. Throws DROP_INVALID with every problem.
  */
-export async function submit(foundry: Foundry, input: Submission, by: string, root?: string): Promise<Submitted> {
-  const path = resolve(input.path)
-  const read = await readDrop(path, root === undefined ? {} : { root })
-  const drop = read.drop
-  if (!drop || hasErrors(read.problems)) throw failure('DROP_INVALID', { drop: basename(path), problems: read.problems })
-  const shelf = await foundry.shelf()
-  const planned = await planDrop(foundry, shelf, drop, path, read.sha256, input)
-  const problems = [...read.problems, ...planned.problems]
+export async function submit(foundry: Foundry, input: Submission, caller: Caller): Promise<Submitted> {
+  const wanted = await withinReach(foundry, input, caller)
+  const { callFolders: callRoots, privacy } = foundry.config
+  const sources = await readSources(wanted.path, { callFolder: wanted.callFolder, callRoots, privacy })
+  return submitSources(foundry, sources, wanted, { by: caller.by })
+}
+
+/**
+ * As `submit`, for a drop that was read already. With a `root`, the folder in which it was found, the path under it is the
+ * key of the run.
+ */
+export async function submitSources(
+  foundry: Foundry,
+  sources: Sources,
+  input: Submission,
+  { by, root }: { by: string; root?: string },
+): Promise<Submitted> {
+  const { path, drop } = sources
+  if (!drop || hasErrors(sources.problems))
+    throw failure('DROP_INVALID', { drop: basename(path), problems: sources.problems })
+  // The plan names the renderer, and only a server knows what it is.
+  const [shelf] = await Promise.all([foundry.shelf(), foundry.farm.firstAnswer()])
+  const planned = await planDrop(foundry, shelf, { ...sources, drop }, input)
+  const problems = [...sources.problems, ...planned.problems]
   if (hasErrors(problems)) throw failure('DROP_INVALID', { drop: basename(path), problems })
   const key = keyOf(path, foundry.config.paths.home, root)
   const known = foundry.ledger.state.runs
@@ -96,10 +127,28 @@ export async function submit(foundry: Foundry, input: Submission, by: string, ro
   }
   if (existing) return { ...answer, isNew: false, state: runStateOf(existing) }
   if (input.dryRun) return { ...answer, isNew: true, state: 'dry run' }
-  const accepting = accept(foundry, { run, key, drop, path, dropSha256: read.sha256, input, by, ...planned }, index)
+  const dropSha256 = sources.sha256
+  const accepting = accept(foundry, { run, key, drop, path, dropSha256, input, by, ...planned }, index)
   foundry.accepting.set(run, accepting)
   await accepting.finally(() => foundry.accepting.delete(run))
   return { ...answer, isNew: true, state: 'waiting' }
+}
+
+/** The submission with its paths absolute. Throws PATH_ESCAPES for those that the caller may not name. */
+async function withinReach(foundry: Foundry, input: Submission, caller: Caller): Promise<Submission> {
+  const reach = (path: string) => reachablePath(foundry, caller, path)
+  const path = await reach(input.path)
+  if (caller.reach === 'home' && !isDropName(basename(path)))
+    throw failure('USAGE_INVALID', { problem: `${basename(path)} has not the name of a drop`, next: 'name a drop' })
+  const { callFolder, workflow, backdropWorkflow } = input
+  const reachFile = async (name: string) => (name.endsWith('.json') ? reach(name) : name)
+  return {
+    ...input,
+    path,
+    ...(callFolder !== undefined && { callFolder: await reach(callFolder) }),
+    ...(workflow !== undefined && { workflow: await reachFile(workflow) }),
+    ...(backdropWorkflow !== undefined && { backdropWorkflow: await reachFile(backdropWorkflow) }),
+  }
 }
 
 interface Acceptance {
@@ -122,8 +171,17 @@ async function accept(foundry: Foundry, wanted: Acceptance, index: SlotIndex): P
   const version = hashJson(plan)
   const acceptedAt = new Date(at).toISOString()
   const folder = foundry.runFolder(run)
-  const file: RunFile = { $schema: 'run/1', id: run, key, version, kind: drop.kind, acceptedAt, slots: index.count, plan }
-  await writeRunFile(folder, file)
+  const file: RunFile = {
+    $schema: 'run/1',
+    id: run,
+    key,
+    version,
+    kind: drop.kind,
+    acceptedAt,
+    slots: index.count,
+    plan,
+  }
+  const runFileSha256 = await writeRunFile(folder, file)
   await foundry.ledger.append({
     kind: 'run-accepted',
     at,
@@ -145,7 +203,7 @@ async function accept(foundry: Foundry, wanted: Acceptance, index: SlotIndex): P
     by: wanted.by,
   })
   const state = foundry.ledger.state.runs.get(run)
-  if (state) await writeManifest(folder, state, index, (await readRunFile(folder)).sha256)
+  if (state) await writeManifest(folder, state, index, runFileSha256)
   await foundry.desk.review(run)
   foundry.farm.wake()
   foundry.log.info({ run, slots: index.count }, 'run accepted')
@@ -154,23 +212,25 @@ async function accept(foundry: Foundry, wanted: Acceptance, index: SlotIndex): P
 async function planDrop(
   foundry: Foundry,
   shelf: Shelf,
-  drop: Drop,
-  path: string,
-  dropSha256: string,
+  { path, drop, calls, sha256: dropSha256 }: Sources & { drop: Drop },
   input: Submission,
 ): Promise<{ plan: RunPlan; problems: Problem[]; files: Record<string, string>; callFolder?: string }> {
   const { config } = foundry
   const problems: Problem[] = []
-  const subjects = await subjectsOf(drop, path, input, config.callFolders, problems)
+  const subjects = subjectsOf(drop, calls)
   const family = input.family ?? config.family ?? (drop.kind === 'persona-manifest' ? 'sdxl' : 'sd15')
   const order = drop.kind === 'render-order' ? drop.order : undefined
-  const asked = input.templates ?? order?.templates ?? (drop.kind === 'persona-manifest' ? ['hero-portrait', 'backdrop'] : config.templates)
+  const asked =
+    input.templates ??
+    order?.templates ??
+    (drop.kind === 'persona-manifest' ? ['hero-portrait', 'backdrop'] : config.templates)
   const templates = findTemplates(shelf, asked, problems)
   const workflows = new Map<string, PlannedWorkflow>()
   const workflowFiles: Record<string, string> = {}
   for (const { template } of templates) {
     const name = workflowName(template, family, config.workflows, input, order?.workflow)
-    const workflow = await findWorkflow(shelf, name, problems)
+    const isOrdered = name === order?.workflow && name !== input.workflow
+    const workflow = await findWorkflow(shelf, name, { problems, ...(isOrdered && { inside: dirname(path) }) })
     const found = workflow && plannedWorkflow(workflow, input.family ?? config.family, problems)
     if (!found) continue
     workflows.set(template.id, found)
@@ -193,23 +253,18 @@ async function planDrop(
     talents: new Map([...shelf.talents].map(([id, talent]) => [id, toMixTalent(talent)])),
     inputs: [],
   })
-  plan.inputs = inputsOf(plan, shelf, drop, dropSha256, templates)
-  const callFolder = drop.kind === 'persona-manifest' ? callFolderOf(path, input) : undefined
+  const guarded = guardPlan(plan, config.privacy)
+  guarded.plan.inputs = inputsOf(plan, shelf, drop, dropSha256, templates)
+  const callFolder = drop.kind === 'persona-manifest' ? callFolderOf(path, input.callFolder) : undefined
   const files = { ...kitFiles(drop), ...workflowFiles }
-  return { plan, problems: [...problems, ...planProblems], files, ...(callFolder !== undefined && { callFolder }) }
+  problems.push(...planProblems, ...guarded.problems)
+  return { plan: guarded.plan, problems, files, ...(callFolder !== undefined && { callFolder }) }
 }
 
-async function subjectsOf(
-  drop: Drop,
-  path: string,
-  input: Submission,
-  roots: readonly string[],
-  problems: Problem[],
-): Promise<PlanSubject[]> {
+function subjectsOf(drop: Drop, calls: Sources['calls']): PlanSubject[] {
   if (drop.kind === 'persona-kit') return [{ kind: 'persona', id: drop.kit.dot_id, kit: drop.kit }]
   if (drop.kind === 'render-order') return drop.kits.map(({ kit }) => ({ kind: 'persona', id: kit.dot_id, kit }))
-  const calls = await readCallFolder(path, drop.manifest, { runFolder: callFolderOf(path, input), roots: [...roots] })
-  problems.push(...calls.problems)
+  if (!calls) return []
   const avatars = 'comfyui_images/avatar'
   return [
     ...calls.personas.map(({ call, speaker, text }): PlanSubject => ({
@@ -226,20 +281,15 @@ async function subjectsOf(
       id: call,
       what: 'transcript',
       call,
-      ...(text ? { sha256: text.sha256, after: backdropRequest } : { skipped: skipped ?? 'no transcript' }),
+      ...(text ? { sha256: text.sha256, before: backdropRequest.text } : { skipped: skipped ?? 'no transcript' }),
       exports: `${avatars}/backdrops/${call}`,
     })),
   ]
 }
 
-/** What the older generator asked for, in front of which it put the transcript. */
-const backdropRequest = 'an image of the setting or environment described, suitable as a backdrop for this call'
-
-/** `<call folder>/characters/persona_manifest.json`, unless the user says where the call folder is. */
-export function callFolderOf(manifestPath: string, input: { callFolder?: string }): string {
-  if (input.callFolder !== undefined) return resolve(input.callFolder)
-  const folder = dirname(manifestPath)
-  return basename(folder) === 'characters' ? dirname(folder) : folder
+function toProblem(thrown: unknown): Problem {
+  if (!(thrown instanceof FoundryError)) throw thrown
+  return { severity: 'error', code: thrown.code, message: 'leads outside of the folder of the order', path: 'workflow' }
 }
 
 function findTemplates(shelf: Shelf, asked: readonly string[], problems: Problem[]) {
@@ -269,14 +319,19 @@ function workflowName(
   return template.workflows?.[family] ?? byFamily[family] ?? family
 }
 
-/** A workflow of the library by name, or any file by its path. */
-async function findWorkflow(shelf: Shelf, name: string, problems: Problem[]): Promise<LibraryWorkflow | undefined> {
+/** A workflow of the library by name, or a file by its path: that of an order lies beside the order. */
+async function findWorkflow(
+  shelf: Shelf,
+  name: string,
+  { problems, inside }: { problems: Problem[]; inside?: string },
+): Promise<LibraryWorkflow | undefined> {
   const known = shelf.workflows.get(name)
   if (known) return known
   if (name.endsWith('.json')) {
-    const read = await readWorkflow(resolve(name), parseGraph)
+    const path = inside === undefined ? resolve(name) : await confineReal(inside, name).catch(toProblem)
+    const read = typeof path === 'string' ? await readWorkflow(path, parseGraph) : { problems: [path] }
     problems.push(...read.problems)
-    return read.workflow
+    return 'workflow' in read ? read.workflow : undefined
   }
   const allowed = [...shelf.workflows.keys()].join(', ')
   problems.push({ severity: 'error', code: 'WORKFLOW_UNKNOWN', message: `No workflow is named "${name}"`, allowed })
@@ -284,12 +339,23 @@ async function findWorkflow(shelf: Shelf, name: string, problems: Problem[]): Pr
 }
 
 /** A workflow with its binding: its own, or the one that analysis finds. */
-function plannedWorkflow(workflow: LibraryWorkflow, family: Family | undefined, problems: Problem[]): PlannedWorkflow | undefined {
+function plannedWorkflow(
+  workflow: LibraryWorkflow,
+  family: Family | undefined,
+  problems: Problem[],
+): PlannedWorkflow | undefined {
   const { name, file, graph, graphSha256, binding: own, bindingSha256 } = workflow
   const binding = own ?? bindByAnalysis(workflow, family, problems)
   if (!binding) return undefined
   if (own) problems.push(...checkBinding(graph, own).map(each => ({ ...each, file: each.file ?? file })))
-  return { name, family: binding.family, graph, graphSha256, binding, bindingSha256: bindingSha256 ?? hashJson(binding) }
+  return {
+    name,
+    family: binding.family,
+    graph,
+    graphSha256,
+    binding,
+    bindingSha256: bindingSha256 ?? hashJson(binding),
+  }
 }
 
 function kitFiles(drop: Drop): Record<string, string> {
@@ -331,13 +397,20 @@ function inputsOf(
   dropSha256: string,
   templates: ReturnType<typeof findTemplates>,
 ): RunPlan['inputs'] {
-  const talents = new Set(plan.series.flatMap(series => series.mixes.flatMap(mix => mix.loras.map(lora => lora.talent))))
+  const talents = new Set(
+    plan.series.flatMap(series => series.mixes.flatMap(mix => mix.loras.map(lora => lora.talent))),
+  )
   const inputs = [
     { name: 'drop', sha256: dropSha256 },
-    ...(drop.kind === 'render-order' ? drop.kits.map(({ kit, sha256 }) => ({ name: `persona:${kit.dot_id}`, sha256 })) : []),
+    ...(drop.kind === 'render-order'
+      ? drop.kits.map(({ kit, sha256 }) => ({ name: `persona:${kit.dot_id}`, sha256 }))
+      : []),
     ...templates.map(({ template, sha256 }) => ({ name: `template:${template.id}`, sha256 })),
     ...shelf.styleFiles.map(({ name, sha256 }) => ({ name: `style:${name}`, sha256 })),
-    ...Object.values(plan.workflows).map(({ name, graphSha256 }) => ({ name: `workflow:${name}`, sha256: graphSha256 })),
+    ...Object.values(plan.workflows).map(({ name, graphSha256 }) => ({
+      name: `workflow:${name}`,
+      sha256: graphSha256,
+    })),
     ...[...talents].map(id => ({ name: `weights:${id}`, sha256: shelf.talents.get(id)?.weights?.sha256 ?? '' })),
   ]
   return inputs.sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -373,7 +446,7 @@ function slugOf(drop: Drop, path: string): string {
       ? drop.kit.dot_id
       : drop.kind === 'render-order'
         ? (drop.order.name ?? basename(path).replace(/\.[^.]+$/, ''))
-        : basename(callFolderOf(path, {}))
+        : basename(callFolderOf(path))
   return (
     name
       .normalize('NFKD')

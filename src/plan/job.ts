@@ -37,6 +37,8 @@ export interface GraphJob {
   models: readonly ModelUse[]
   width: number
   height: number
+  /** Whether the picture must have exactly these pixels: nothing in the graph may scale or crop it. */
+  isSizeKnown: boolean
   /** True where prompts are private text: the picture's own record of the graph is stripped at commit. */
   isPrivate: boolean
   /** Written into the PNG as chunk `foundry`, and the first half of the trace. */

@@ -6,6 +6,7 @@ import type { ModelUse, RequestPart } from '../schema/trace.js'
 import type { ApiGraph } from '../workflow/api-graph.js'
 import { bindSeed, prepareBinding, type PreparedGraph } from '../workflow/bind.js'
 import { logicalGraph } from '../workflow/canonical-graph.js'
+import { keepsSize } from '../workflow/keeps-size.js'
 import { samplerFacts } from '../workflow/sampler-facts.js'
 import type { GraphJob, Slot } from './job.js'
 
@@ -37,6 +38,7 @@ interface Prepared {
   modelSet: string
   request: Omit<RequestPart, 'slot' | 'job' | 'renderHash' | 'index' | 'logicalSha256' | 'seed'>
   isPrivate: boolean
+  isSizeKnown: boolean
 }
 
 /**
@@ -97,6 +99,7 @@ function prepare(context: JobContext, slot: Slot, key: string): Prepared | undef
     models,
     modelSet: hashJson(models.map(({ folder, identity }) => [folder, identity])).slice(0, 16),
     isPrivate,
+    isSizeKnown: keepsSize(source, workflow.binding),
     request: {
       run: context.run,
       subject: slot.subject,
@@ -118,6 +121,7 @@ function prepare(context: JobContext, slot: Slot, key: string): Prepared | undef
       ...(mix.palette && { palette: mix.palette }),
       ...(mix.finish !== undefined && { finish: mix.finish }),
       loras: mix.loras,
+      ...(mix.leftOut && { leftOut: mix.leftOut }),
       models,
       plugins: [...context.plugins],
     },
@@ -152,6 +156,7 @@ function finish(context: JobContext, prepared: Prepared, slot: Slot): GraphJob {
     models,
     width: series.width,
     height: series.height,
+    isSizeKnown: prepared.isSizeKnown,
     isPrivate: prepared.isPrivate,
     request: {
       ...request,

@@ -1,4 +1,5 @@
 import type { Problem } from '../errors.js'
+import { draftReason } from '../mixing/choose-loras.js'
 import { mix } from '../mixing/mix.js'
 import type { MixTalent } from '../mixing/mix-input.js'
 import type { PersonaKit } from '../schema/persona-kit.js'
@@ -17,8 +18,8 @@ export type PlanSubject =
       speaker?: string
       /** Of the bounded, redacted text; absent where there is none, which skips the subject. */
       sha256?: string
-      /** Public words around the private text. */
-      after?: string
+      /** Public words in front of the private text. */
+      before?: string
       skipped?: string
       exports?: string
     }
@@ -36,6 +37,8 @@ export interface PlanRequest {
   styleBudget: number
   subjects: readonly PlanSubject[]
   templates: readonly Template[]
+  /** Pixels instead of those of a template, by template id: those of the user's own workflow. */
+  sizes?: ReadonlyMap<string, { width: number; height: number }>
   /** Workflow by template id. */
   workflows: ReadonlyMap<string, PlannedWorkflow>
   style: Style
@@ -62,6 +65,7 @@ export function planRun(request: PlanRequest): { plan: RunPlan; problems: Proble
       if (planned.series) series.push(planned.series)
     }
   }
+  problems.push(...draftsLeftOut(series))
   if (series.length === 0) {
     problems.push({
       severity: 'error',
@@ -80,6 +84,14 @@ export function planRun(request: PlanRequest): { plan: RunPlan; problems: Proble
   return { plan, problems: distinct(problems) }
 }
 
+function draftsLeftOut(series: readonly Series[]): Problem[] {
+  const leftOut = series.flatMap(({ mixes }) => mixes.flatMap(each => each.leftOut ?? []))
+  const drafts = [...new Set(leftOut.filter(each => each.reason === draftReason).map(each => each.talent))].sort()
+  if (drafts.length === 0) return []
+  const message = 'The weights of these talents are drafts, which no real server is sent: rendered without them'
+  return [{ severity: 'warning', code: 'TALENTS_DRAFT', message, found: drafts.join(', ') }]
+}
+
 function suits(subject: PlanSubject, template: Template): boolean {
   const isSetting = subject.kind === 'private' && subject.what === 'transcript'
   return (template.subject === 'backdrop') === isSetting
@@ -92,7 +104,7 @@ function planSeries(
   workflow: PlannedWorkflow,
   variations: Record<string, number>[],
 ): { series?: Series; problems: Problem[] } {
-  const size = template.sizes[workflow.family]
+  const size = request.sizes?.get(template.id) ?? template.sizes[workflow.family]
   if (!size) {
     const allowed = Object.keys(template.sizes).join(', ')
     const message = `Template ${template.id} has no size for the model family ${workflow.family}`
@@ -104,7 +116,9 @@ function planSeries(
     workflow: workflow.name,
     ...size,
     views: template.views.map(view => view.id),
-    ...(request.seeds ? { seeds: [...request.seeds], count: request.seeds.length } : { count: request.count ?? template.count }),
+    ...(request.seeds
+      ? { seeds: [...request.seeds], count: request.seeds.length }
+      : { count: request.count ?? template.count }),
     ...(subject.kind === 'private' && privateFacts(subject)),
   }
   if (subject.kind === 'private' && subject.sha256 === undefined) {
@@ -117,7 +131,10 @@ function planSeries(
   for (const view of template.views) {
     for (const variation of own) {
       const mixed = mix({
-        subject: subject.kind === 'persona' ? { kind: 'persona', kit: subject.kit } : { kind: 'text', words: wordsOf(subject) },
+        subject:
+          subject.kind === 'persona'
+            ? { kind: 'persona', kit: subject.kit }
+            : { kind: 'text', words: wordsOf(subject) },
         style: request.style,
         talents: request.talents,
         template,
@@ -126,6 +143,7 @@ function planSeries(
         varying: Object.keys(request.set).filter(key => (request.set[key]?.length ?? 0) > 1),
         family: workflow.family,
         styleBudget: request.styleBudget,
+        withoutDrafts: request.renderer !== 'draft',
         ...(request.prompt !== undefined && { prompt: request.prompt }),
       })
       mixes.push(subject.kind === 'persona' ? withLook(mixed.mix, subject.kit) : mixed.mix)
@@ -142,9 +160,8 @@ function withLook(mix: Mix, { palette, finish }: PersonaKit): Mix {
 
 /** The private text itself is empty here: it is read again when a job is made, and never written. */
 function wordsOf(subject: Extract<PlanSubject, { kind: 'private' }>): Fragment[] {
-  const words: Fragment[] = [{ text: '', source: subject.what, private: true }]
-  if (subject.after !== undefined) words.push({ text: subject.after, source: `request for a ${subject.what}` })
-  return words
+  const own: Fragment = { text: '', source: subject.what, private: true }
+  return subject.before === undefined ? [own] : [{ text: subject.before, source: `request for a ${subject.what}` }, own]
 }
 
 function privateFacts(subject: Extract<PlanSubject, { kind: 'private' }>): Pick<Series, 'privateSource' | 'exports'> {

@@ -38,7 +38,17 @@ export function slotAt(index: SlotIndex, ordinal: number): Slot | undefined {
   const view = series.views[Math.floor(offset / each / series.variations.length)] ?? 'main'
   const { subject, template } = series
   const seed = series.seeds?.[number] ?? slotSeed([index.plan.orderSeed, subject, template, view, number])
-  return { ordinal, id: slotId(series, view, variation, number), series: at, subject, template, view, variation, index: number, seed }
+  return {
+    ordinal,
+    id: slotId(series, view, variation, number),
+    series: at,
+    subject,
+    template,
+    view,
+    variation,
+    index: number,
+    seed,
+  }
 }
 
 /** The slot with this id. */

@@ -38,7 +38,12 @@ export async function loadPlugins(
   return { plugins: [...byName.values()], problems }
 }
 
-async function loadPlugin(name: string, folder: string, code: string | undefined, problems: Problem[]): Promise<PluginFolder> {
+async function loadPlugin(
+  name: string,
+  folder: string,
+  code: string | undefined,
+  problems: Problem[],
+): Promise<PluginFolder> {
   const begin = performance.now()
   const plugin: PluginFolder = { name, folder, provider: undefined, tookMs: 0 }
   if (code === undefined) return plugin
@@ -46,7 +51,8 @@ async function loadPlugin(name: string, folder: string, code: string | undefined
     const module = await withLimit(import(pathToFileURL(code).href), loadLimitMs)
     plugin.provider = providerOf(module)
     plugin.tookMs = Math.round(performance.now() - begin)
-    if (!plugin.provider) problems.push(problem(name, 'Its default export is not a provider', 'kind, name, version, open'))
+    if (!plugin.provider)
+      problems.push(problem(name, 'Its default export is not a provider', 'kind, name, version, open'))
   } catch (error) {
     problems.push(problem(name, `It cannot be loaded: ${reasonOf(error)}`))
   }

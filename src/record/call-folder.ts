@@ -13,8 +13,16 @@ const avatarFolder = 'comfyui_images/avatar'
  * Gives a call folder the layout that its older tools read (pictures with their traces beside them, and `image_manifest.json`
  * last of all, with paths under the call folder). Only pictures that exist are named. May be repeated.
  */
-export async function exportToCallFolder(callFolder: string, runFolder: string, run: RunState, index: SlotIndex): Promise<void> {
-  const manifest: { backdrops: Record<string, string>; personas: Record<string, string> } = { backdrops: {}, personas: {} }
+export async function exportToCallFolder(
+  callFolder: string,
+  runFolder: string,
+  run: RunState,
+  index: SlotIndex,
+): Promise<void> {
+  const manifest: { backdrops: Record<string, string>; personas: Record<string, string> } = {
+    backdrops: {},
+    personas: {},
+  }
   for (const [ordinal, done] of [...run.done].sort(([a], [b]) => a - b)) {
     const slot = slotAt(index, ordinal)
     const series = slot && index.plan.series[slot.series]
@@ -23,7 +31,8 @@ export async function exportToCallFolder(callFolder: string, runFolder: string, 
     const target = `${series.exports}${suffix}.png`
     await place(join(runFolder, done.file), join(callFolder, target), done.sha256)
     await place(join(runFolder, traceFile(imageFile(slot.id))), join(callFolder, traceFile(target)), done.traceSha256)
-    if (slot.index === 0) manifest[series.privateSource?.kind === 'transcript' ? 'backdrops' : 'personas'][series.subject] = target
+    if (slot.index === 0)
+      manifest[series.privateSource?.kind === 'transcript' ? 'backdrops' : 'personas'][series.subject] = target
   }
   const folder = join(callFolder, avatarFolder)
   await makeFolder(folder)

@@ -54,7 +54,7 @@ export async function commitPicture(
   place: CommitPlace,
   facts: CommitFacts,
 ): Promise<Committed | { orphan: string }> {
-  const picture = await readPicture(bytes, { width: job.width, height: job.height, thumbnailSide: place.thumbnailSide })
+  const picture = await readPicture(bytes, { ...expectedSize(job), thumbnailSide: place.thumbnailSide })
   const image = recordedBytes(bytes, job)
   const staged = await stage(image, stagedName(job, facts.attempts.length), place.staging)
   return settle(staged, image, picture, job, place, facts)
@@ -64,15 +64,16 @@ export async function commitPicture(
  * Finds what a crash left of a job: its final picture, or a staged one that is whole. Commits it without asking any server.
  * Answers undefined when there is nothing to adopt.
  */
-export async function adoptPicture(job: GraphJob, place: CommitPlace, facts: CommitFacts): Promise<Committed | undefined> {
+export async function adoptPicture(
+  job: GraphJob,
+  place: CommitPlace,
+  facts: CommitFacts,
+): Promise<Committed | undefined> {
   const target = join(place.runFolder, imageFile(job.slot.id))
   const found = (await readOwn(target, job)) ?? (await findStaged(job, place.staging))
   if (!found) return undefined
-  const picture = await readPicture(found.bytes, {
-    width: job.width,
-    height: job.height,
-    thumbnailSide: place.thumbnailSide,
-  }).catch(() => undefined)
+  const wish = { ...expectedSize(job), thumbnailSide: place.thumbnailSide }
+  const picture = await readPicture(found.bytes, wish).catch(() => undefined)
   if (!picture) return undefined
   const settled = await settle(found.path, found.bytes, picture, job, place, facts)
   return 'orphan' in settled ? undefined : settled
@@ -111,7 +112,9 @@ export async function reusePicture(
 }
 
 export async function readTrace(folder: string, image: string): Promise<Trace | undefined> {
-  const read = await readBounded(join(folder, traceFile(image)), { sizeBytesMax: 16 * 1024 * 1024 }).catch(() => undefined)
+  const read = await readBounded(join(folder, traceFile(image)), { sizeBytesMax: 16 * 1024 * 1024 }).catch(
+    () => undefined,
+  )
   if (!read) return undefined
   try {
     // Written by us; whoever needs certainty about its bytes compares its hash with the run manifest.
@@ -120,6 +123,10 @@ export async function readTrace(folder: string, image: string): Promise<Trace | 
     // A trace that does not parse is a trace that is not there.
     return undefined
   }
+}
+
+function expectedSize({ width, height, isSizeKnown }: GraphJob): { width?: number; height?: number } {
+  return isSizeKnown ? { width, height } : {}
 }
 
 async function settle(
@@ -145,6 +152,8 @@ async function settle(
     fileSha256: sha256(image),
     pixelSha256: picture.pixelSha256,
     sizeBytes: image.length,
+    width: picture.width,
+    height: picture.height,
     server: facts.server,
     ...(facts.submittedSha256 !== undefined && { submittedSha256: facts.submittedSha256 }),
     attempts: facts.attempts,

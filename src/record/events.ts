@@ -13,7 +13,16 @@ export type FoundryEvent =
   | { kind: 'run-planned'; at: Time; run: string; models: ModelUse[] }
   | AttemptLeased
   | { kind: 'attempt-submitted'; at: Time; run: string; slot: number; attempt: number; submittedSha256: string }
-  | { kind: 'attempt-ended'; at: Time; run: string; slot: number; attempt: number; server: string; outcome: string; message: string }
+  | {
+      kind: 'attempt-ended'
+      at: Time
+      run: string
+      slot: number
+      attempt: number
+      server: string
+      outcome: string
+      message: string
+    }
   | SlotDone
   | { kind: 'slot-failed'; at: Time; run: string; slot: number; reason: string }
   | { kind: 'slot-held'; at: Time; run: string; slot: number; reason: string }

@@ -23,7 +23,11 @@ export interface FinishOptions {
  * Writes what a finished run leaves: contact sheet, events, manifest, and last of all the report with the manifest's hash.
  * May be repeated after a crash.
  */
-export async function finishRun(run: RunState, index: SlotIndex, options: FinishOptions): Promise<'done' | 'failed' | 'cancelled'> {
+export async function finishRun(
+  run: RunState,
+  index: SlotIndex,
+  options: FinishOptions,
+): Promise<'done' | 'failed' | 'cancelled'> {
   const state = settledState(run)
   const { folder } = options
   await replaceFile(join(folder, runFiles.contactSheet), await contactSheet(run, index, options))
@@ -53,7 +57,12 @@ export function thumbnailFile(folder: string, ordinal: number): string {
 }
 
 /** A thumbnail of a committed picture: the kept one, else made now. */
-export async function thumbnailOf(run: RunState, ordinal: number, folder: string, thumbnails: string): Promise<Buffer | undefined> {
+export async function thumbnailOf(
+  run: RunState,
+  ordinal: number,
+  folder: string,
+  thumbnails: string,
+): Promise<Buffer | undefined> {
   const kept = thumbnailFile(thumbnails, ordinal)
   if (existsSync(kept)) return readFile(kept)
   const done = run.done.get(ordinal)
@@ -66,8 +75,12 @@ const thumbnailSideDefault = 320
 async function contactSheet(run: RunState, index: SlotIndex, { folder, thumbnails }: FinishOptions): Promise<Buffer> {
   const { counts, accepted } = run
   const parts = [`${counts.done} of ${run.slots.length} pictures`]
-  for (const state of ['failed', 'cancelled', 'skipped'] as const) if (counts[state] > 0) parts.push(`${counts[state]} ${state}`)
-  parts.push(accepted.renderer === 'draft' ? 'drafts' : accepted.renderer, new Date(accepted.at).toISOString().slice(0, 10))
+  for (const state of ['failed', 'cancelled', 'skipped'] as const)
+    if (counts[state] > 0) parts.push(`${counts[state]} ${state}`)
+  parts.push(
+    accepted.renderer === 'draft' ? 'drafts' : accepted.renderer,
+    new Date(accepted.at).toISOString().slice(0, 10),
+  )
   return renderContactSheet({
     title: accepted.run,
     subtitle: parts.join(' · '),

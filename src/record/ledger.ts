@@ -71,7 +71,11 @@ export async function openLedger(folder: string, options: LedgerOptions): Promis
 const pageSize = 5000
 
 /** The journal answers a bounded number of records at a time. */
-async function* readPages(journal: Journal, first: number, last: number): AsyncIterable<{ event: FoundryEvent; sequence: number }> {
+async function* readPages(
+  journal: Journal,
+  first: number,
+  last: number,
+): AsyncIterable<{ event: FoundryEvent; sequence: number }> {
   let next = first
   while (next <= last) {
     const from = next

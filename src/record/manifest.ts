@@ -16,7 +16,12 @@ const troublesMax = 1000
  * Writes `manifest.json` (and its parts) durably and answers its SHA-256.
  * Written at acceptance, at most every 30 s, and at the end of a run.
  */
-export async function writeManifest(folder: string, run: RunState, index: SlotIndex, runFileSha256: string): Promise<string> {
+export async function writeManifest(
+  folder: string,
+  run: RunState,
+  index: SlotIndex,
+  runFileSha256: string,
+): Promise<string> {
   const images = manifestImages(run, index)
   const parts: NonNullable<RunManifest['parts']> = []
   if (images.length > imagesPerPart) {

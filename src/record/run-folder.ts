@@ -22,10 +22,12 @@ export function toJsonText(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`
 }
 
-/** Writes run.json durably; a run is accepted only behind this. */
-export async function writeRunFile(folder: string, run: RunFile): Promise<void> {
+/** Writes run.json durably and answers its SHA-256; a run is accepted only behind this. */
+export async function writeRunFile(folder: string, run: RunFile): Promise<string> {
+  const text = toJsonText(run)
   await makeFolder(folder)
-  await replaceFile(join(folder, runFiles.run), toJsonText(run))
+  await replaceFile(join(folder, runFiles.run), text)
+  return sha256(text)
 }
 
 export async function readRunFile(folder: string): Promise<{ run: RunFile; sha256: string }> {

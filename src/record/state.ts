@@ -28,6 +28,8 @@ export interface RunState {
   reasons: Map<number, string>
   /** Attempts that gave no picture, by ordinal. */
   failures: Map<number, AttemptOutcome[]>
+  /** How many of these an operator has forgiven by asking again, by ordinal. */
+  forgiven: Map<number, number>
   models: ModelUse[] | undefined
   isCancelled: boolean
   finished: { at: number; state: 'done' | 'failed' | 'cancelled' } | undefined
@@ -125,8 +127,7 @@ function applyToRun(run: RunState, event: RunEvent): void {
     case 'attempt-leased':
       run.startedAt ??= event.at
       run.attempts[event.slot] = event.attempt
-      run.leases.set(event.slot, { ...event, submittedSha256: undefined })
-      moveSlot(run, event.slot, 'running')
+      if (moveSlot(run, event.slot, 'running')) run.leases.set(event.slot, { ...event, submittedSha256: undefined })
       return
     case 'attempt-submitted': {
       const lease = run.leases.get(event.slot)
@@ -151,9 +152,9 @@ function applyToRun(run: RunState, event: RunEvent): void {
       return
     case 'slot-failed':
     case 'slot-held':
+      if (!moveSlot(run, event.slot, event.kind === 'slot-failed' ? 'failed' : 'held')) return
       run.leases.delete(event.slot)
       run.reasons.set(event.slot, event.reason)
-      moveSlot(run, event.slot, event.kind === 'slot-failed' ? 'failed' : 'held')
       return
     case 'run-cancelled':
       run.isCancelled = true
@@ -162,10 +163,12 @@ function applyToRun(run: RunState, event: RunEvent): void {
     case 'run-retried':
       run.isCancelled = false
       run.finished = undefined
+      for (const [ordinal, outcomes] of run.failures) run.forgiven.set(ordinal, outcomes.length)
       moveAll(run, ['failed', 'cancelled', 'held'], 'waiting')
       return
     case 'run-finished':
-      run.finished = { at: event.at, state: event.state }
+      // Somebody may have asked for more while its last files were being written.
+      if (isSettled(run)) run.finished = { at: event.at, state: event.state }
       return
   }
 }
@@ -193,7 +196,15 @@ export function settledState(run: RunState): 'done' | 'failed' | 'cancelled' {
 
 function newRun(event: RunAccepted): RunState {
   const { kind: _, skipped, ...accepted } = event
-  const counts = { waiting: event.slots, running: 0, held: 0, done: 0, failed: 0, cancelled: 0, skipped: skipped.length }
+  const counts = {
+    waiting: event.slots,
+    running: 0,
+    held: 0,
+    done: 0,
+    failed: 0,
+    cancelled: 0,
+    skipped: skipped.length,
+  }
   counts.waiting -= skipped.length
   const slots = new Uint8Array(event.slots)
   for (const [ordinal] of skipped) slots[ordinal] = slotStates.indexOf('skipped')
@@ -207,6 +218,7 @@ function newRun(event: RunAccepted): RunState {
     reused: 0,
     reasons: new Map(skipped),
     failures: new Map(),
+    forgiven: new Map(),
     models: undefined,
     isCancelled: false,
     finished: undefined,

@@ -51,7 +51,8 @@ export async function verifyRun(
     compare(image.file, image.sha256, await hashOf(join(folder, image.file)))
     compare(image.trace, image.traceSha256, await hashOf(join(folder, image.trace)))
     const trace = await readJson<Trace>(join(folder, image.trace))
-    if (trace?.result.fileSha256 !== image.sha256) compare(image.trace, image.sha256, trace?.result.fileSha256 ?? 'unreadable')
+    if (trace?.result.fileSha256 !== image.sha256)
+      compare(image.trace, image.sha256, trace?.result.fileSha256 ?? 'unreadable')
   }
   const inputs = await readRunFile(folder).then(
     ({ run }) => run.plan.inputs,

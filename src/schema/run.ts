@@ -34,6 +34,15 @@ export const loraSchema = {
 } as const
 export type Lora = FromSchema<typeof loraSchema>
 
+/** A LoRA that was asked for and that the picture is rendered without. */
+export const leftOutSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['talent', 'reason'],
+  properties: { talent: { type: 'string', description: 'Talent id' }, reason: { type: 'string' } },
+} as const
+export type LeftOut = FromSchema<typeof leftOutSchema>
+
 /** Everything that mixing decided for one subject, template, view and variation. */
 export const mixSchema = {
   type: 'object',
@@ -46,6 +55,11 @@ export const mixSchema = {
       type: 'array',
       items: loraSchema,
       description: 'Identity first, then stable styles, the varying slider last',
+    },
+    leftOut: {
+      type: 'array',
+      items: leftOutSchema,
+      description: 'LoRAs that were asked for and are not part of the picture',
     },
     sliders: { type: 'object', additionalProperties: { type: 'number' } },
     palette: { type: 'object', additionalProperties: { type: 'string' }, description: 'Hex colours of the persona' },

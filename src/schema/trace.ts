@@ -1,5 +1,5 @@
 import type { FromSchema } from './from-schema.js'
-import { fragmentSchema, loraSchema } from './run.js'
+import { fragmentSchema, leftOutSchema, loraSchema } from './run.js'
 
 const hash = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const
 
@@ -88,6 +88,11 @@ export const requestPartSchema = {
     palette: { type: 'object', additionalProperties: { type: 'string' } },
     finish: { type: 'string' },
     loras: { type: 'array', items: loraSchema },
+    leftOut: {
+      type: 'array',
+      items: leftOutSchema,
+      description: 'LoRAs that were asked for and that the picture was rendered without',
+    },
     models: { type: 'array', items: modelUseSchema },
     plugins: { type: 'array', items: { type: 'string' }, description: 'name@version of the plugins that shaped it' },
   },
@@ -104,6 +109,8 @@ export const resultPartSchema = {
     fileSha256: hash,
     pixelSha256: { ...hash, description: 'Of width, height and decoded RGBA' },
     sizeBytes: { type: 'integer' },
+    width: { type: 'integer', description: 'Pixels as delivered: a workflow that scales makes others than asked for' },
+    height: { type: 'integer' },
     server: {
       type: 'object',
       required: ['name'],

@@ -1,0 +1,90 @@
+import { resolve } from 'node:path'
+import type { Problem } from '../errors.js'
+import { findNearMiss } from '../files/near-miss.js'
+import { hashJson } from '../files/hash.js'
+import { type LibraryWorkflow, readWorkflow } from '../library/workflows.js'
+import type { PlannedWorkflow } from '../schema/run.js'
+import type { Family, Template } from '../schema/template.js'
+import { analyseGraph } from '../workflow/analyse.js'
+import { checkBinding } from '../workflow/check-binding.js'
+import { parseGraph } from '../workflow/parse-graph.js'
+
+export interface WorkflowWish {
+  /** Workflow of personas that the user or an order names: a name of the library, or a path that ends in `.json`. */
+  persona: string | undefined
+  /** The same of backdrops. */
+  backdrop: string | undefined
+  /** Model family that the user names. */
+  family: Family | undefined
+  /** Model family where nobody names one and the workflow does not tell. */
+  usualFamily: Family
+  /** Names of the default workflows. */
+  byFamily: Readonly<Record<string, string>>
+}
+
+export interface ChosenWorkflow {
+  planned: PlannedWorkflow
+  path: string
+  /** Read from a path that the user gave, instead of from the library. */
+  isOwn: boolean
+}
+
+/** The workflow of a template with its binding: its own, or the one that analysis finds. Adds to the problems. */
+export async function chooseWorkflow(
+  template: Template,
+  wish: WorkflowWish,
+  { library, problems }: { library: ReadonlyMap<string, LibraryWorkflow>; problems: Problem[] },
+): Promise<ChosenWorkflow | undefined> {
+  const name = nameFor(template, wish)
+  const known = library.get(name)
+  const workflow = known ?? (await readOwn(name, library, problems))
+  const planned = workflow && bind(workflow, wish, problems)
+  return planned && { planned, path: workflow.path, isOwn: known === undefined }
+}
+
+/** Whether a workflow is named by its path instead of by its name. */
+export function isWorkflowPath(name: string): boolean {
+  return /\.json$/i.test(name)
+}
+
+function nameFor(template: Template, { persona, backdrop, family, usualFamily, byFamily }: WorkflowWish): string {
+  const asked = template.subject === 'backdrop' ? backdrop : persona
+  const chosen = family ?? usualFamily
+  return asked ?? template.workflows?.[chosen] ?? byFamily[chosen] ?? chosen
+}
+
+async function readOwn(
+  name: string,
+  library: ReadonlyMap<string, LibraryWorkflow>,
+  problems: Problem[],
+): Promise<LibraryWorkflow | undefined> {
+  if (isWorkflowPath(name)) {
+    const read = await readWorkflow(resolve(name), parseGraph)
+    problems.push(...read.problems)
+    return read.workflow
+  }
+  const known = [...library.keys()]
+  const meant = findNearMiss(name, known)
+  const hint = meant === undefined ? '' : `: did you mean "${meant}"?`
+  const message = `No workflow is named "${name}"${hint}`
+  const allowed = `${known.join(', ')}, or the path of a .json file`
+  problems.push({ severity: 'error', code: 'WORKFLOW_UNKNOWN', message, allowed })
+  return undefined
+}
+
+function bind(workflow: LibraryWorkflow, wish: WorkflowWish, problems: Problem[]): PlannedWorkflow | undefined {
+  const { name, file, graph, graphSha256, binding: own, bindingSha256 } = workflow
+  const binding = own ?? analyse(workflow, wish, problems)
+  if (!binding) return undefined
+  if (own) problems.push(...checkBinding(graph, own).map(each => ({ ...each, file: each.file ?? file })))
+  return { name, family: binding.family, graph, graphSha256, binding, bindingSha256: bindingSha256 ?? hashJson(binding) }
+}
+
+/** What the user says about the family holds; the usual one counts only where the graph itself does not tell. */
+function analyse({ graph, file }: LibraryWorkflow, { family, usualFamily }: WorkflowWish, problems: Problem[]) {
+  const first = analyseGraph(graph, family === undefined ? {} : { hints: { family } })
+  const isAsked = first.problems.some(each => each.path === 'family' && each.severity === 'error')
+  const { binding, problems: found } = isAsked ? analyseGraph(graph, { hints: { family: usualFamily } }) : first
+  problems.push(...found.map(each => ({ ...each, file: each.file ?? file })))
+  return binding
+}

@@ -1,0 +1,77 @@
+import type { Problem } from '../errors.js'
+import { type Finding, redact } from '../library/privacy.js'
+import type { Config } from '../config/config.js'
+import type { Fragment, Mix, RunPlan } from '../schema/run.js'
+
+/**
+ * The privacy gate of everything that a plan says in words, whoever wrote it: persona kits, orders, options, talents, styles.
+ * `redact` replaces personal data and tells where; `reject` makes each place an error; `off` lets everything through.
+ * Texts of call folders pass it where they are read. No problem repeats a word of what was found.
+ */
+export function guardPlan(plan: RunPlan, mode: Config['privacy']): { plan: RunPlan; problems: Problem[] } {
+  if (mode === 'off') return { plan, problems: [] }
+  const gate = createGate(mode)
+  const series = plan.series.map(each => ({ ...each, mixes: each.mixes.map(mix => guardMix(mix, each.subject, gate)) }))
+  return { plan: { ...plan, series }, problems: gate.problems() }
+}
+
+interface Gate {
+  pass(text: string, place: string): string
+  problems(): Problem[]
+}
+
+function guardMix(mix: Mix, subject: string, gate: Gate): Mix {
+  const guard = (fragment: Fragment): Fragment => {
+    const text = gate.pass(fragment.text, placeOf(fragment.source, subject))
+    return text === fragment.text ? fragment : { ...fragment, text }
+  }
+  return {
+    ...mix,
+    positive: mix.positive.map(guard),
+    negative: mix.negative.map(guard),
+    ...(mix.finish !== undefined && { finish: gate.pass(mix.finish, placeOf('persona.finish', subject)) }),
+  }
+}
+
+/** Words of a persona are told by whose they are; those of options, styles and templates are the same for all. */
+function placeOf(source: string, subject: string): string {
+  return source.startsWith('persona.') ? `${source} of ${subject}` : source
+}
+
+/** The same words recur in many mixes, so each is looked at once. */
+function createGate(mode: 'redact' | 'reject'): Gate {
+  const seen = new Map<string, { text: string; found: Finding[] }>()
+  const kindsByPlace = new Map<string, Set<string>>()
+  return {
+    pass(text, place) {
+      const known = seen.get(text) ?? redact(text)
+      seen.set(text, known)
+      if (known.found.length > 0) {
+        const kinds = kindsByPlace.get(place) ?? new Set()
+        for (const { kind } of known.found) kinds.add(kind)
+        kindsByPlace.set(place, kinds)
+      }
+      return known.text
+    },
+    problems: () => [...kindsByPlace].map(([place, kinds]) => toProblem(mode, place, [...kinds].join(', '))),
+  }
+}
+
+function toProblem(mode: 'redact' | 'reject', path: string, found: string): Problem {
+  return mode === 'reject'
+    ? {
+        severity: 'error',
+        code: 'PERSONAL_DATA',
+        message: 'Personal data stands in words that would be sent, and the privacy gate is set to reject',
+        path,
+        found,
+        allowed: 'words without it, or "privacy: redact" in foundry.yaml',
+      }
+    : {
+        severity: 'warning',
+        code: 'PERSONAL_DATA_REDACTED',
+        message: 'Personal data is replaced by its kind before anything is sent',
+        path,
+        found,
+      }
+}

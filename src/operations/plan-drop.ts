@@ -1,0 +1,212 @@
+import type { Config } from '../config/config.js'
+import type { Problem } from '../errors.js'
+import { hashJson } from '../files/hash.js'
+import { findNearMiss } from '../files/near-miss.js'
+import { backdropRequest } from '../library/private-text.js'
+import type { Sources } from '../library/sources.js'
+import type { Talent } from '../library/talents.js'
+import type { MixTalent } from '../mixing/mix-input.js'
+import { type PlanSubject, planRun } from '../plan/plan-run.js'
+import type { PlannedWorkflow, RunPlan } from '../schema/run.js'
+import { sizeOf } from '../workflow/keeps-size.js'
+import { chooseWorkflow, type ChosenWorkflow } from './choose-workflow.js'
+import { guardPlan } from './guard-plan.js'
+import type { Shelf } from './shelf.js'
+import type { Submission } from './submit.js'
+
+export interface PlanningContext {
+  config: Config
+  shelf: Shelf
+  renderer: string
+  sources: Sources
+  input: Submission
+}
+
+export interface PlannedDrop {
+  plan: RunPlan
+  problems: Problem[]
+  /** Input files by logical name, where the library does not know them. */
+  files: Record<string, string>
+}
+
+type ShelfTemplate = NonNullable<ReturnType<Shelf['templates']['get']>>
+
+/** What a drop becomes with this library and these options: a plan that has passed the privacy gate, and every problem. */
+export async function planDrop({ config, shelf, renderer, sources, input }: PlanningContext): Promise<PlannedDrop> {
+  const { drop } = sources
+  const isManifest = drop?.kind === 'persona-manifest'
+  const order = drop?.kind === 'render-order' ? drop.order : undefined
+  const problems: Problem[] = []
+  const usual = isManifest ? callTemplates : config.templates
+  const templates = findTemplates(shelf, input.templates ?? order?.templates ?? usual, problems)
+  const chosen = new Map<string, ChosenWorkflow>()
+  for (const { template } of templates) {
+    const wish = {
+      persona: input.workflow ?? order?.workflow,
+      backdrop: input.backdropWorkflow,
+      family: input.family,
+      usualFamily: config.family ?? (isManifest ? 'sdxl' : 'sd15'),
+      byFamily: config.workflows,
+    } as const
+    const workflow = await chooseWorkflow(template, wish, { library: shelf.workflows, problems })
+    if (workflow) chosen.set(template.id, workflow)
+  }
+  const count = input.count ?? order?.count
+  const prompt = input.prompt ?? order?.prompt
+  const { plan, problems: planProblems } = planRun({
+    renderer,
+    orderSeed: input.seed ?? order?.seed ?? 0,
+    ...(order?.seeds && { seeds: order.seeds }),
+    ...(count !== undefined && { count }),
+    ...(prompt !== undefined && prompt !== '' && { prompt }),
+    set: { ...toLists(order?.set ?? {}), ...input.set },
+    styleBudget: config.styleBudget,
+    subjects: subjectsOf(sources),
+    templates: templates.map(each => each.template),
+    ...(isManifest && { sizes: ownSizes(chosen) }),
+    workflows: new Map([...chosen].map(([id, { planned }]) => [id, planned])),
+    style: shelf.style,
+    talents: new Map([...shelf.talents].map(([id, talent]) => [id, toMixTalent(talent)])),
+    inputs: [],
+  })
+  const guarded = guardPlan(plan, config.privacy)
+  return {
+    plan: { ...guarded.plan, inputs: inputsOf(plan, sources, shelf, templates) },
+    problems: [...problems, ...planProblems, ...guarded.problems],
+    files: {
+      ...kitFiles(sources),
+      ...Object.fromEntries([...chosen.values()].map(each => [`workflow:${each.planned.name}`, each.path])),
+    },
+  }
+}
+
+/** What a call folder gets: a picture of each speaker, a backdrop of each call. */
+const callTemplates: readonly string[] = ['hero-portrait', 'backdrop']
+const avatarFolder = 'comfyui_images/avatar'
+
+function subjectsOf({ drop, calls }: Sources): PlanSubject[] {
+  if (drop?.kind === 'persona-kit') return [{ kind: 'persona', id: drop.kit.dot_id, kit: drop.kit }]
+  if (drop?.kind === 'render-order') return drop.kits.map(({ kit }) => ({ kind: 'persona', id: kit.dot_id, kit }))
+  const personas = (calls?.personas ?? []).map(({ call, speaker, text }): PlanSubject => ({
+    kind: 'private',
+    id: `${call}_${speaker}`,
+    what: 'persona',
+    call,
+    speaker,
+    sha256: text.sha256,
+    exports: `${avatarFolder}/${call}/${speaker}/${call}_${speaker}`,
+  }))
+  const backdrops = (calls?.backdrops ?? []).map(({ call, text, skipped }): PlanSubject => ({
+    kind: 'private',
+    id: call,
+    what: 'transcript',
+    call,
+    ...(text ? { sha256: text.sha256, before: backdropRequest.text } : { skipped: skipped ?? 'no transcript' }),
+    exports: `${avatarFolder}/backdrops/${call}`,
+  }))
+  return [...personas, ...backdrops]
+}
+
+function findTemplates(shelf: Shelf, asked: readonly string[], problems: Problem[]): ShelfTemplate[] {
+  return asked.flatMap(id => {
+    const found = shelf.templates.get(id)
+    if (found) return [found]
+    const known = [...shelf.templates.keys()]
+    const meant = findNearMiss(id, known)
+    const hint = meant === undefined ? '' : `: did you mean "${meant}"?`
+    const message = `No template is named "${id}"${hint}`
+    problems.push({ severity: 'error', code: 'TEMPLATE_UNKNOWN', message, allowed: known.join(', ') })
+    return []
+  })
+}
+
+/** Pictures of call folders have always had the size of the user's own workflow; templates decide for ours. */
+function ownSizes(chosen: ReadonlyMap<string, ChosenWorkflow>): Map<string, { width: number; height: number }> {
+  return new Map(
+    [...chosen].flatMap(([id, { planned, isOwn }]) => {
+      const size = isOwn ? sizeOf(toGraph(planned), planned.binding) : undefined
+      return size ? [[id, size] as const] : []
+    }),
+  )
+}
+
+/** The schema of a plan keeps graphs open; this one was parsed as an API graph. */
+function toGraph({ graph }: PlannedWorkflow): Parameters<typeof sizeOf>[0] {
+  return graph as Parameters<typeof sizeOf>[0]
+}
+
+function kitFiles({ drop }: Sources): Record<string, string> {
+  if (drop?.kind !== 'render-order') return {}
+  return Object.fromEntries(drop.kits.map(({ kit, path }) => [`persona:${kit.dot_id}`, path]))
+}
+
+function toMixTalent(talent: Talent): MixTalent {
+  const { weights, prompts } = talent
+  return {
+    id: talent.id,
+    role: talent.role,
+    ...(talent.token !== undefined && { token: talent.token }),
+    defaultWeight: talent.file.default_weight,
+    negatives: talent.negatives,
+    positivePrompts: prompts.positive_prompts ?? [],
+    stylePrompts: prompts.style_prompts ?? [],
+    negativePrompts: prompts.negative_prompts ?? [],
+    family: talent.file.sdx_version === 'xl' ? 'sdxl' : 'sd15',
+    weightsSha256: weights?.sha256 ?? '',
+    sizeBytes: weights?.sizeBytes ?? 0,
+    hasTextEncoder: weights?.hasTextEncoder ?? true,
+    isDraft: weights?.isDraft ?? false,
+    usable: talent.usable,
+  }
+}
+
+/** Everything that the plan follows from, by logical name. */
+function inputsOf(
+  plan: RunPlan,
+  { drop, sha256, calls }: Sources,
+  shelf: Shelf,
+  templates: readonly ShelfTemplate[],
+): RunPlan['inputs'] {
+  const talents = new Set(
+    plan.series.flatMap(series => series.mixes.flatMap(mix => mix.loras.map(lora => lora.talent))),
+  )
+  const inputs = [
+    { name: 'drop', sha256 },
+    ...(drop?.kind === 'render-order'
+      ? drop.kits.map(({ kit, sha256: hash }) => ({ name: `persona:${kit.dot_id}`, sha256: hash }))
+      : []),
+    ...(calls ? textInputs(calls) : []),
+    ...templates.map(each => ({ name: `template:${each.template.id}`, sha256: each.sha256 })),
+    ...shelf.styleFiles.map(({ name, sha256: hash }) => ({ name: `style:${name}`, sha256: hash })),
+    ...Object.values(plan.workflows).map(({ name, graphSha256 }) => ({
+      name: `workflow:${name}`,
+      sha256: graphSha256,
+    })),
+    ...[...talents].flatMap(id => {
+      const talent = shelf.talents.get(id)
+      if (!talent) return []
+      return [
+        { name: `talent:${id}`, sha256: talentSha256(talent) },
+        { name: `weights:${id}`, sha256: talent.weights?.sha256 ?? '' },
+      ]
+    }),
+  ]
+  return inputs.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** The private texts of a call folder as inputs: by hash, never by word. */
+export function textInputs({ personas, backdrops }: NonNullable<Sources['calls']>): RunPlan['inputs'] {
+  return [
+    ...personas.map(({ call, speaker, text }) => ({ name: `text:${call}_${speaker}`, sha256: text.sha256 })),
+    ...backdrops.flatMap(({ call, text }) => (text ? [{ name: `transcript:${call}`, sha256: text.sha256 }] : [])),
+  ]
+}
+
+/** Of what `talent.json` and `prompts.json` say, whatever their spelling. */
+export function talentSha256({ file, prompts }: Talent): string {
+  return hashJson([file, prompts])
+}
+
+function toLists(set: Record<string, number | number[]>): Record<string, number[]> {
+  return Object.fromEntries(Object.entries(set).map(([key, value]) => [key, Array.isArray(value) ? value : [value]]))
+}

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import sharp from 'sharp'
+import { failure, reasonOf } from '../errors.js'
+
+/** Pixels of the largest picture that is decoded. */
+export const picturePixelsMax = 100_000_000
+/** A picture whose channels all stay at or below this level, of 255, counts as black. */
+const blackLevelMax = 4
+const formats: readonly string[] = ['png', 'jpeg', 'webp']
+
+export interface PictureFacts {
+  width: number
+  height: number
+  format: 'png' | 'jpeg' | 'webp'
+  /** SHA-256 over `<width>x<height>:` and the pixels as RGBA, 8 bit each: the same whatever the compression. */
+  pixelSha256: string
+  /** WebP, no larger than the picture itself. Absent where none was asked for. */
+  thumbnail?: Buffer
+}
+
+export interface PictureWish {
+  /** Expected pixels; any size is right where absent. */
+  width?: number
+  height?: number
+  /** Longest side of the thumbnail in pixels; 0, the default, makes none. */
+  thumbnailSide?: number
+}
+
+/**
+ * Decodes a rendered picture once, and takes from that one decoding the pixel hash, the checks and the thumbnail.
+ * Throws OUTPUT_INVALID for bytes that are no picture, cut off, of another size, black, or of a single colour.
+ */
+export async function readPicture(bytes: Buffer, wish: PictureWish = {}): Promise<PictureFacts> {
+  const { width, height, format } = await readHeader(bytes)
+  checkSize({ width, height }, wish)
+  const pixels = await decode(bytes)
+  // Black is looked for first: it names the cause (a decoder that gave no numbers) better than "one colour".
+  if (isBlack(pixels)) throw unusable('it is black all over')
+  if (isFlat(pixels)) throw unusable('it has the same colour all over')
+  const pixelSha256 = createHash('sha256').update(`${width}x${height}:`).update(pixels).digest('hex')
+  const side = wish.thumbnailSide ?? 0
+  const thumbnail = side > 0 ? await shrink(pixels, { width, height, side }) : undefined
+  return { width, height, format, pixelSha256, ...(thumbnail && { thumbnail }) }
+}
+
+/** Only the header is read here, so that a picture of the wrong size is refused before it takes memory. */
+async function readHeader(bytes: Buffer): Promise<Pick<PictureFacts, 'width' | 'height' | 'format'>> {
+  try {
+    const { width, height, format } = await sharp(bytes, { limitInputPixels: picturePixelsMax }).metadata()
+    if (isFormat(format)) return { width, height, format }
+  } catch (thrown) {
+    throw unusable(bytes.length === 0 ? 'it is empty' : 'its bytes are not a picture', thrown)
+  }
+  throw unusable(`it is none of ${formats.join(', ')}`)
+}
+
+function checkSize(found: { width: number; height: number }, wish: PictureWish): void {
+  const wanted = { width: wish.width ?? found.width, height: wish.height ?? found.height }
+  if (found.width === wanted.width && found.height === wanted.height) return
+  throw unusable(`it has ${found.width}×${found.height} pixels instead of ${wanted.width}×${wanted.height}`)
+}
+
+async function decode(bytes: Buffer): Promise<Buffer> {
+  try {
+    // Warnings (an odd colour profile) do no harm to the pixels; errors and missing data do.
+    return await sharp(bytes, { failOn: 'error', limitInputPixels: picturePixelsMax })
+      .toColourspace('srgb')
+      .ensureAlpha()
+      .raw({ depth: 'uchar' })
+      .toBuffer()
+  } catch (thrown) {
+    throw unusable(`it cannot be decoded (${firstLine(reasonOf(thrown))})`, thrown)
+  }
+}
+
+/** A picture is flat when it equals itself, moved by one pixel: one comparison of memory. */
+function isFlat(rgba: Buffer): boolean {
+  return rgba.subarray(4).equals(rgba.subarray(0, rgba.length - 4))
+}
+
+/** Ends at the first bright pixel, so nearly always at once. */
+function isBlack(rgba: Buffer): boolean {
+  for (let at = 0; at < rgba.length; at++) {
+    if (at % 4 !== 3 && (rgba[at] ?? 0) > blackLevelMax) return false
+  }
+  return true
+}
+
+async function shrink(rgba: Buffer, of: { width: number; height: number; side: number }): Promise<Buffer> {
+  return await sharp(rgba, { raw: { width: of.width, height: of.height, channels: 4 } })
+    .resize({ width: of.side, height: of.side, fit: 'inside', withoutEnlargement: true })
+    .webp({ quality: 80, effort: 2 })
+    .toBuffer()
+}
+
+function isFormat(format: string | undefined): format is PictureFacts['format'] {
+  return format !== undefined && formats.includes(format)
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? ''
+}
+
+function unusable(reason: string, cause?: unknown) {
+  return failure('OUTPUT_INVALID', { reason }, cause)
+}

@@ -1,0 +1,58 @@
+import type { Binding } from '../schema/binding.js'
+import type { ApiGraph } from './api-graph.js'
+import { inputAt, linkAt, nodeAt } from './walk-graph.js'
+
+/** Nodes that give a picture the size of what goes in, by the input that carries it. */
+const carrierByClass: Readonly<Record<string, string>> = {
+  SaveImage: 'images',
+  VAEDecode: 'samples',
+  VAEDecodeTiled: 'samples',
+  KSampler: 'latent_image',
+  KSamplerAdvanced: 'latent_image',
+  SamplerCustom: 'latent_image',
+  SamplerCustomAdvanced: 'latent_image',
+  RepeatLatentBatch: 'samples',
+  Reroute: '',
+}
+
+/**
+ * Whether the saved picture surely has the size that the binding sets: nothing on the way from the empty latent to the save node
+ * could scale or crop it. Where a node is not known, nothing is claimed.
+ */
+export function keepsSize(graph: ApiGraph, binding: Pick<Binding, 'width' | 'height' | 'save'>): boolean {
+  const starts = new Set([...(binding.width ?? []), ...(binding.height ?? [])].map(ref => ref.node))
+  return binding.save.every(save => leadsTo(graph, save, starts))
+}
+
+/** The size that stands in a workflow; undefined where it is set by something else than numbers. */
+export function sizeOf(
+  graph: ApiGraph,
+  { width = [], height = [] }: Pick<Binding, 'width' | 'height'>,
+): { width: number; height: number } | undefined {
+  const [across, down] = [width[0], height[0]].map(ref => ref && inputAt(graph, ref))
+  return typeof across === 'number' && typeof down === 'number' ? { width: across, height: down } : undefined
+}
+
+function leadsTo(graph: ApiGraph, from: string, starts: ReadonlySet<string>): boolean {
+  const seen = new Set<string>()
+  let id = from
+  while (!seen.has(id)) {
+    seen.add(id)
+    const node = nodeAt(graph, id)
+    if (!node) return false
+    if (starts.has(id) || isFedBy(graph, id, starts)) return true
+    const carrier = carrierByClass[node.class_type]
+    if (carrier === undefined) return false
+    const link = carrier === '' ? linkAt(node, Object.keys(node.inputs)[0] ?? '') : linkAt(node, carrier)
+    if (!link) return false
+    id = link[0]
+  }
+  return false
+}
+
+/** An empty latent whose sides come from nodes of their own. */
+function isFedBy(graph: ApiGraph, id: string, starts: ReadonlySet<string>): boolean {
+  const node = nodeAt(graph, id)
+  if (!node || !/^Empty.*Latent/.test(node.class_type)) return false
+  return ['width', 'height'].every(side => starts.has(linkAt(node, side)?.[0] ?? ''))
+}

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import sharp from 'sharp'
+import { submit } from '../../src/operations/submit.js'
+import { type Figures, finished, makeHome, openAt, round, startDraft, writeOrder } from './bench.js'
+
+const jobs = 300
+
+/** What a job costs on the main thread, and all CPU against one hash, one decoding and one thumbnail of the same files. */
+export async function run(): Promise<Figures> {
+  const draft = await startDraft({ jobMs: 0, prepared: true })
+  const { home, remove } = await makeHome()
+  const open = await openAt(home, [draft.url])
+  try {
+    await open.foundry.farm.look()
+    await open.foundry.farm.start()
+    const warm = await submit(open.foundry, { path: await writeOrder(home, 'warm', { count: 20 }) }, 'bench')
+    await finished(open, warm.run)
+    const path = await writeOrder(home, 'many', { count: jobs, seed: 1 })
+    const loopBefore = performance.eventLoopUtilization()
+    const cpuBefore = process.cpuUsage()
+    const { run: id, folder } = await submit(open.foundry, { path }, 'bench')
+    await finished(open, id)
+    const loop = performance.eventLoopUtilization(loopBefore)
+    const cpu = process.cpuUsage(cpuBefore)
+    const ours = (cpu.user + cpu.system) / 1000
+    const floor = await floorMs(join(folder, 'images', 'aurora'))
+    const mainMs = loop.active / jobs
+    return {
+      question: `CPU per job, ${jobs} prepared pictures of 512×768`,
+      figures: {
+        'main thread, ms/job': round(mainMs),
+        'all CPU, ms/job': round(ours / jobs),
+        'hash + decode + thumbnail, ms/job': round(floor / jobs),
+        ratio: round(ours / floor),
+      },
+      bar: 'main thread ≤ 2 ms; all CPU ≤ 1.3 × hash + decode + thumbnail',
+      pass: mainMs <= 2 && ours / floor <= 1.3,
+    }
+  } finally {
+    await open.close(0)
+    await draft.stop()
+    await remove()
+  }
+}
+
+async function floorMs(folder: string): Promise<number> {
+  const files = (await readdir(folder)).filter(name => name.endsWith('.png'))
+  const before = process.cpuUsage()
+  for (const name of files) {
+    const bytes = await readFile(join(folder, name))
+    createHash('sha256').update(bytes).digest()
+    const { data, info } = await sharp(bytes).ensureAlpha().raw().toBuffer({ resolveWithObject: true })
+    await sharp(data, { raw: info }).resize(320, 320, { fit: 'inside' }).webp().toBuffer()
+  }
+  const used = process.cpuUsage(before)
+  return (used.user + used.system) / 1000
+}

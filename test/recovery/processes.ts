@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { DraftServerOptions, Faults } from '../../plugins/provider-comfyui/draft-server/options.js'
+import type { LedgerEntry } from '../../plugins/provider-comfyui/draft-server/ledger.js'
+
+/** The compiled code: this file is `<output>/test/recovery/processes.js`. */
+const output = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const startLimitMs = 20_000
+
+export interface Draft {
+  url: string
+  port: number
+  ledgerFile: string
+  setFaults(faults: Partial<Faults>): Promise<void>
+  kill(): Promise<void>
+}
+
+/** A draft server as a process of its own. The same ledger file may outlive several of them. */
+export async function startDraft(
+  ledgerFile: string,
+  options: DraftServerOptions = {},
+  port = 0,
+): Promise<Draft> {
+  const script = join(output, 'plugins/provider-comfyui/draft-server/main.js')
+  const args = ['--port', String(port), '--ledger-file', ledgerFile, '--options', JSON.stringify(options)]
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+  const { url } = JSON.parse(line) as { url: string }
+  return {
+    url,
+    port: Number(new URL(url).port),
+    ledgerFile,
+    async setFaults(faults) {
+      await fetch(`${url}/draft/faults`, { method: 'POST', body: JSON.stringify(faults) })
+    },
+    kill: () => kill(child),
+  }
+}
+
+/** Begins of jobs as the server's own ledger has them, the oldest first. */
+export function rendersOf(ledgerFile: string): LedgerEntry[] {
+  if (!existsSync(ledgerFile)) return []
+  const lines = readFileSync(ledgerFile, 'utf8').split('\n').filter(Boolean)
+  return lines.map(line => JSON.parse(line) as LedgerEntry).filter(entry => entry.outcome === 'running')
+}
+
+export interface Command {
+  child: ChildProcess
+  /** What was written to stdout and stderr so far. */
+  stdout(): string
+  stderr(): string
+  /** Resolves once stderr or stdout holds the text; rejects when the process ends before. */
+  says(text: string): Promise<void>
+  /** The exit code; the signal's name where one ended it. */
+  ended: Promise<number | string>
+  kill(): Promise<void>
+}
+
+/** `foundry …` as a process. */
+export function foundry(args: readonly string[], env: Record<string, string> = {}): Command {
+  const child = spawn(process.execPath, [join(output, 'src/cli/main.js'), ...args], {
+    env: { ...process.env, FOUNDRY_SERVER: '', FOUNDRY_FAILPOINTS: '', NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const texts = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', text => (texts.stdout += text))
+  child.stderr.setEncoding('utf8').on('data', text => (texts.stderr += text))
+  const ended = once(child, 'close').then(([code, signal]) => (code as number | null) ?? String(signal))
+  let isOver = false
+  void ended.then(() => (isOver = true))
+  return {
+    child,
+    stdout: () => texts.stdout,
+    stderr: () => texts.stderr,
+    async says(text) {
+      await until(`"${text}"`, () => {
+        if (texts.stderr.includes(text) || texts.stdout.includes(text)) return true
+        if (isOver) throw new Error(`ended without "${text}":\n${texts.stderr}${texts.stdout}`)
+        return false
+      })
+    },
+    ended,
+    kill: () => kill(child),
+  }
+}
+
+/** `foundry daemon` that has told it is ready. */
+export async function startDaemon(home: string, env: Record<string, string> = {}): Promise<Command> {
+  const daemon = foundry(['daemon', '--home', home, '--port', '0'], env)
+  await daemon.says('daemon ready')
+  return daemon
+}
+
+/** Waits until a condition holds. */
+export async function until(what: string, holds: () => boolean, limitMs = startLimitMs): Promise<void> {
+  const giveUpAt = performance.now() + limitMs
+  while (!holds()) {
+    if (performance.now() > giveUpAt) throw new Error(`${what} did not come within ${limitMs} ms`)
+    await sleep(pollMs)
+  }
+}
+const pollMs = 15
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = once(child, 'exit')
+  child.kill('SIGKILL')
+  await gone
+}
+
+/** Whole numbers from 0 to below `limit`, the same for the same seed. */
+export function randomNumbers(seed: number): (limit: number) => number {
+  let state = seed >>> 0
+  return limit => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 2 ** 32) * limit)
+  }
+}
