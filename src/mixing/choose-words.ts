@@ -4,7 +4,7 @@ import type { Style } from '../schema/style.js'
 import { cleanDescription, cleanWords } from './clean-words.js'
 import type { MixInput, MixTalent } from './mix-input.js'
 import { nearestColour } from './named-colours.js'
-import { nearestName } from './nearest-name.js'
+import { findNearMiss } from '../files/near-miss.js'
 import type { PlacedSlider } from './place-sliders.js'
 import type { RankedFragment, WordRank } from './rank-words.js'
 
@@ -148,7 +148,7 @@ function viewUnknown({ template, view }: Pick<MixInput, 'template' | 'view'>): P
 }
 
 function finishUnknown(finish: string, known: readonly string[]): Problem {
-  const nearest = nearestName(finish, known)
+  const nearest = findNearMiss(finish, known)
   return {
     severity: 'warning',
     code: 'FINISH_UNKNOWN',

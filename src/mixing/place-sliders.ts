@@ -2,7 +2,7 @@ import type { Problem } from '../errors.js'
 import type { Slider } from '../schema/style.js'
 import type { MixInput } from './mix-input.js'
 import { curveWeights, type PoleWeights } from './curves.js'
-import { nearestName } from './nearest-name.js'
+import { findNearMiss } from '../files/near-miss.js'
 
 /** A slider of the style at its position, with the weights of its poles. */
 export interface PlacedSlider extends PoleWeights {
@@ -40,7 +40,7 @@ function place(key: string, slider: Slider, asked: number | undefined): PlacedSl
 }
 
 function sliderUnknown(key: string, known: readonly string[]): Problem {
-  const nearest = nearestName(key, known)
+  const nearest = findNearMiss(key, known)
   return {
     severity: 'error',
     code: 'SLIDER_UNKNOWN',

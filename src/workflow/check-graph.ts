@@ -1,5 +1,5 @@
 import type { Problem } from '../errors.js'
-import { nearestName } from '../mixing/nearest-name.js'
+import { findNearMiss } from '../files/near-miss.js'
 import { isLink } from './api-graph.js'
 import type { ApiGraph, ApiNode, Link } from './api-graph.js'
 import { checkLiteral } from './check-literal.js'
@@ -51,7 +51,7 @@ interface At {
 }
 
 function unknownClass(id: string, node: ApiNode, names: readonly string[]): Problem {
-  const nearest = nearestName(node.class_type, names)
+  const nearest = findNearMiss(node.class_type, names)
   const message = 'the server has no such node: install the node pack that it comes from'
   return error('WORKFLOW_CLASS_UNKNOWN', message, {
     path: `${nodePath(id)}.class_type`,

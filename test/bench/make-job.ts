@@ -14,7 +14,7 @@ export async function run(): Promise<Figures> {
     const { run: id, folder } = await submit(
       open.foundry,
       { path: await writeOrder(home, 'many', { count: slots }) },
-      'bench',
+      { by: 'bench', reach: 'machine' },
     )
     const { run: file } = await readRunFile(folder)
     const index = indexSlots(file.plan)

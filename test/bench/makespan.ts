@@ -30,7 +30,11 @@ async function renderWithFoundry(): Promise<{ makespanMs: number; ratio: number 
   try {
     await open.foundry.farm.look()
     await open.foundry.farm.start()
-    const warm = await submit(open.foundry, { path: await writeOrder(home, 'warm', { count: 2 }) }, 'bench')
+    const warm = await submit(
+      open.foundry,
+      { path: await writeOrder(home, 'warm', { count: 2 }) },
+      { by: 'bench', reach: 'machine' },
+    )
     await finished(open, warm.run)
     const path = await writeOrder(home, 'many', { count: jobs, seed: 1 })
     const begin = performance.now()
@@ -38,7 +42,7 @@ async function renderWithFoundry(): Promise<{ makespanMs: number; ratio: number 
     open.foundry.ledger.listen(event => {
       if (event.kind === 'slot-done') lastImageAt = performance.now()
     })
-    const { run: id } = await submit(open.foundry, { path }, 'bench')
+    const { run: id } = await submit(open.foundry, { path }, { by: 'bench', reach: 'machine' })
     await finished(open, id)
     const makespanMs = lastImageAt - begin
     const entries = (await draft.ledger()).slice(2)

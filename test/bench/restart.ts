@@ -3,6 +3,7 @@ import type { FoundryEvent } from '../../src/record/events.js'
 import { type Figures, makeHome, openAt, quantile, round, startDraft, writeOrder } from './bench.js'
 import { createApi } from '../../src/api/server.js'
 import { createEventHub } from '../../src/api/events.js'
+import { watchDelay } from '../../src/api/metrics.js'
 
 const slots = 100_000
 
@@ -44,6 +45,7 @@ async function askStatus(foundry: Parameters<typeof createApi>[0]['foundry']): P
   const api = await createApi({
     foundry,
     events: createEventHub(foundry.ledger),
+    delay: watchDelay(),
     token: undefined,
     isReady: () => true,
   })
@@ -61,7 +63,11 @@ async function askStatus(foundry: Parameters<typeof createApi>[0]['foundry']): P
 /** A journal as 50,000 rendered pictures leave it; the pictures themselves are not needed to start. */
 async function fill(home: string): Promise<void> {
   const open = await openAt(home, ['http://127.0.0.1:9'])
-  const { run: id } = await submit(open.foundry, { path: await writeOrder(home, 'many', { count: slots }) }, 'bench')
+  const { run: id } = await submit(
+    open.foundry,
+    { path: await writeOrder(home, 'many', { count: slots }) },
+    { by: 'bench', reach: 'machine' },
+  )
   const hash = 'a'.repeat(64)
   for (let from = 0; from < slots / 2; from += 1000) {
     const events: FoundryEvent[] = []

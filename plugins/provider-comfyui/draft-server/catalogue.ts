@@ -1,5 +1,6 @@
 import { imageNodes } from './nodes-images.js'
-import { modelNodes } from './nodes-models.js'
+import { loaderNodes } from './nodes-loaders.js'
+import { samplingNodes } from './nodes-sampling.js'
 import type { InputSpec, NodeDefinition } from './node-definition.js'
 import type { DraftModel } from './options.js'
 import type { Traits } from './traits.js'
@@ -29,7 +30,9 @@ export interface CatalogueOptions {
 
 export function createCatalogue(options: CatalogueOptions): Catalogue {
   const { traits, models, lenient } = options
-  const byName = new Map([...modelNodes, ...imageNodes, ...options.nodes].map(each => [each.name, each]))
+  const byName = new Map(
+    [...loaderNodes, ...samplingNodes, ...imageNodes, ...options.nodes].map(each => [each.name, each]),
+  )
 
   const isNewStyle = (definition: NodeDefinition) =>
     definition.newStyle === 'always' || definition.newStyle === traits.version

@@ -1,13 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
-import { WebSocketServer } from 'ws'
+import type { WebSocketServer } from 'ws'
 import { createCatalogue } from './catalogue.js'
 import { ClientHub } from './client-hub.js'
 import { FileStore, sha256, splitAnnotated, type FileType } from './file-store.js'
 import { History } from './history.js'
 import { Exchange, Stumble, TooLarge } from './http-exchange.js'
 import { Ledger, type LedgerEntry } from './ledger.js'
+import type { NodeCache } from './job-place.js'
 import type { FileFacts } from './node-definition.js'
 import { noFaults, type DraftServerOptions, type Faults } from './options.js'
 import { createPictureMaker } from './picture-maker.js'
@@ -16,7 +17,7 @@ import { createRouter } from './routes.js'
 import { stumbled } from './routes-info.js'
 import type { SavePlace } from './save-pictures.js'
 import type { ServerState } from './server-state.js'
-import { acceptSockets, isForeignOrigin } from './sockets.js'
+import { acceptSockets, isForeignOrigin, requestUrl } from './sockets.js'
 import { traitsOf } from './traits.js'
 import { Worker } from './worker.js'
 
@@ -48,29 +49,18 @@ export async function startDraftServer(
   options: DraftServerOptions = {},
   { log, signal }: { log?: DraftLog; signal?: AbortSignal } = {},
 ): Promise<DraftServer> {
-  const { state, save } = await createState(options)
-  const route = createRouter(state)
-  const bodyBytesMax = options.bodyBytesMax ?? 100 * 1024 * 1024
-  const http = createServer((request, response) => {
-    void answer(request, response, state, route, bodyBytesMax)
-  })
+  const http = createServer()
   // Connections between requests are the client's to close: a pool should not meet a socket that just ended.
   http.keepAliveTimeout = keepAliveMs
+  const state = await createState(options, () => http.closeAllConnections())
+  const route = createRouter(state)
+  const bodyBytesMax = options.bodyBytesMax ?? 100 * 1024 * 1024
+  http.on('request', (request, response) => void answer(request, response, { state, route, bodyBytesMax }))
   const sockets = acceptSockets(http, state.hub)
   await listen(http, options.port ?? 0)
   const { port } = http.address() as AddressInfo
   const dropping = startDropping(state)
 
-  state.restart = () => {
-    state.worker.lose()
-    state.hub.dropAll()
-    http.closeAllConnections()
-    state.history.clear()
-    save.cache.clear()
-    state.files.clearTemp()
-    save.place.tempLetters = fiveLetters()
-    state.counter = 0
-  }
   let closing: Promise<void> | undefined
   const close = () => (closing ??= closeAll(http, sockets, state, dropping))
   signal?.addEventListener('abort', () => void close(), { once: true })
@@ -83,14 +73,14 @@ export async function startDraftServer(
     ledger: state.ledger.entries,
     files: state.files,
     loseQueue: state.loseQueue,
-    restart: () => state.restart(),
+    restart: state.restart,
     close,
   }
 }
 
 const keepAliveMs = 60_000
 
-async function createState(options: DraftServerOptions) {
+async function createState(options: DraftServerOptions, cutConnections: () => void): Promise<ServerState> {
   const traits = traitsOf(options.version ?? '0.12.1')
   const models = options.models ?? 'any'
   const faults: Faults = { ...noFaults, ...options.faults }
@@ -111,7 +101,7 @@ async function createState(options: DraftServerOptions) {
   const history = new History()
   const ledger = new Ledger(options.ledgerFile)
   const place: SavePlace = { files, maker: createPictureMaker(faults), tempLetters: fiveLetters() }
-  const cache = new Map()
+  const cache: NodeCache = new Map()
   const status = () => ({ status: { exec_info: { queue_remaining: worker.remaining } } })
   const hub = new ClientHub(traits.features, status)
   const worker: Worker = new Worker({ traits, catalogue, hub, cache, facts, save: place, faults, history, ledger })
@@ -134,20 +124,28 @@ async function createState(options: DraftServerOptions) {
       worker.look()
     },
     loseQueue: () => worker.lose(),
-    restart: () => undefined,
+    restart() {
+      worker.lose()
+      hub.dropAll()
+      cutConnections()
+      history.clear()
+      cache.clear()
+      files.clearTemp()
+      place.tempLetters = fiveLetters()
+      state.counter = 0
+    },
   }
   state.applyFaults({})
-  return { state, save: { place, cache } }
+  return state
 }
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  state: ServerState,
-  route: ReturnType<typeof createRouter>,
-  bodyBytesMax: number,
+  place: { state: ServerState; route: ReturnType<typeof createRouter>; bodyBytesMax: number },
 ): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://127.0.0.1')
+  const { state, route, bodyBytesMax } = place
+  const url = requestUrl(request)
   const method = request.method ?? 'GET'
   const exchange = new Exchange(request, response, url, bodyBytesMax, state.traits.headers)
   if (isForeignOrigin(request)) return exchange.empty(403)

@@ -19,12 +19,16 @@ export interface StoredFile {
 /** Bytes of pictures kept in memory; what comes after goes to a folder of the system's temporary place. */
 const memoryBytesMax = 64 * 1024 * 1024
 
+/** Files made of shared parts that are kept, at the least. A farm fetches its pictures long before so many others are made. */
+const sharedFilesMax = 20_000
+
 /** The three folders of a server. Names and counters live in memory, large contents on disk. */
 export class FileStore {
   private readonly folders = new Map<string, Folder>()
   private memoryBytes = 0
   private spillFolder: Promise<string> | undefined
   private spilled = 0
+  private readonly shared: { folder: Folder; name: string }[] = []
 
   get(type: FileType, subfolder: string, name: string): StoredFile | undefined {
     return this.folders.get(keyOf(type, subfolder))?.files.get(name)
@@ -51,6 +55,7 @@ export class FileStore {
     const folder = this.folders.get(key) ?? { files: new Map(), counters: new Map() }
     this.folders.set(key, folder)
     folder.files.set(name, file)
+    if ('shared' in content) this.forgetOldest({ folder, name })
     const counted = /^(.*)_(\d+)_\./.exec(name)
     if (counted) folder.counters.set(counted[1] ?? '', Math.max(this.highest(folder, counted[1]), Number(counted[2])))
     return file
@@ -89,6 +94,12 @@ export class FileStore {
 
   async close(): Promise<void> {
     if (this.spillFolder) await rm(await this.spillFolder, { recursive: true, force: true })
+  }
+
+  private forgetOldest(newest: { folder: Folder; name: string }): void {
+    this.shared.push(newest)
+    if (this.shared.length < 2 * sharedFilesMax) return
+    for (const { folder, name } of this.shared.splice(0, sharedFilesMax)) folder.files.delete(name)
   }
 
   private highest(folder: Folder, prefix = ''): number {

@@ -83,6 +83,22 @@ export class NodeException extends Error {
 
 export const sizeMax = 16384
 
+/** A definition in one line. Without `outputs` it gives one picture. */
+export function node(
+  name: string,
+  category: string,
+  inputs: Record<string, InputSpec>,
+  outputs: string[] = ['IMAGE'],
+  evaluate?: NodeDefinition['evaluate'],
+): NodeDefinition {
+  return { name, category, inputs, outputs, ...(evaluate && { evaluate }) }
+}
+
+/** Declared in the newer style by the newer of the imitated versions. */
+export const newer = (definition: NodeDefinition): NodeDefinition => ({ ...definition, newStyle: '0.12.1' })
+/** Declared in the newer style by both. */
+export const always = (definition: NodeDefinition): NodeDefinition => ({ ...definition, newStyle: 'always' })
+
 export const socket = (type: string, options?: Record<string, unknown>): InputSpec => ({
   type,
   ...(options && { options }),

@@ -1,8 +1,11 @@
 import { blendLooks, isLook, type Look } from './look.js'
 import {
+  always,
   combo,
   float,
   int,
+  newer,
+  node,
   NodeException,
   seed,
   sizeMax,
@@ -217,24 +220,6 @@ export const imageNodes: readonly NodeDefinition[] = [
 ]
 
 const upscaleFactor = 4
-
-function node(
-  name: string,
-  category: string,
-  inputs: Record<string, InputSpec>,
-  outputs: string[] = ['IMAGE'],
-  evaluate?: NodeDefinition['evaluate'],
-): NodeDefinition {
-  return { name, category, inputs, outputs, ...(evaluate && { evaluate }) }
-}
-
-function newer(definition: NodeDefinition): NodeDefinition {
-  return { ...definition, newStyle: '0.12.1' }
-}
-
-function always(definition: NodeDefinition): NodeDefinition {
-  return { ...definition, newStyle: 'always' }
-}
 
 function primitive(name: string, type: string, options: Record<string, unknown>): NodeDefinition {
   const evaluate = ({ inputs }: RunningNode) => ({ outputs: [inputs.value] })

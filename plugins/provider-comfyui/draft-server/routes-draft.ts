@@ -1,6 +1,6 @@
 import { isRecord } from './graph.js'
 import { noFaults, type Faults } from './options.js'
-import type { Routes } from './routes.js'
+import type { Routes } from './handler.js'
 import type { ServerState } from './server-state.js'
 
 /** What no ComfyUI has: faults on demand, and the ledger. */

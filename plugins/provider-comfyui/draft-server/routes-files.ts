@@ -6,7 +6,7 @@ import { isRecord } from './graph.js'
 import { isPicture, mimeOf } from './mime.js'
 import { parseMultipart, type FormPart } from './multipart.js'
 import { useFault } from './options.js'
-import type { Routes } from './routes.js'
+import type { Routes } from './handler.js'
 import type { ServerState } from './server-state.js'
 
 /** Fetching and putting files. */

@@ -1,6 +1,6 @@
 import { freemem, totalmem } from 'node:os'
 import { modelNames } from './catalogue.js'
-import type { Routes } from './routes.js'
+import type { Routes } from './handler.js'
 import type { ServerState } from './server-state.js'
 
 /** What the server is and has. */

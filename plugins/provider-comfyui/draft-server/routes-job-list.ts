@@ -2,7 +2,7 @@ import { Stumble, type Exchange } from './http-exchange.js'
 import { isRecord } from './graph.js'
 import type { HistoryEntry } from './history.js'
 import type { QueuedJob } from './job-heap.js'
-import type { Routes } from './routes.js'
+import type { Routes } from './handler.js'
 import type { ServerState } from './server-state.js'
 
 /** The newer view on queue and history at once, under `/api` only. */

@@ -5,7 +5,7 @@ import { parseExact } from './exact-json.js'
 import type { QueuedJob } from './job-heap.js'
 import { useFault } from './options.js'
 import { pythonText } from './cast-literal.js'
-import type { Routes } from './routes.js'
+import type { Routes } from './handler.js'
 import type { ServerState } from './server-state.js'
 import { noPrompt, validateGraph, type GraphError } from './validate-graph.js'
 
@@ -63,11 +63,15 @@ function submit(body: unknown, state: ServerState): Submission {
   if (validation.kind === 'broken') throw new Stumble()
   const extraData = extraDataOf(body, state)
   if (validation.kind === 'refused') return validation
+  if (state.worker.pending.length >= pendingMax) throw new Stumble()
   const promptId = 'prompt_id' in body ? pythonText(body.prompt_id) : randomUUID()
   const { graph, outputs, nodeErrors } = validation
   state.worker.add({ number, promptId, graph, extraData, outputs })
   return { kind: 'queued', answer: { prompt_id: promptId, number, node_errors: nodeErrors } }
 }
+
+/** The real server knows no limit. */
+const pendingMax = 100_000
 
 async function answerSubmission(x: Exchange, submission: Submission, { faults }: ServerState): Promise<void> {
   if (submission.kind === 'queued' && useFault(faults, 'postLost')) return void x.request.socket.destroy()

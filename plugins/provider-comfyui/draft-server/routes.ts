@@ -1,15 +1,10 @@
-import type { Exchange } from './http-exchange.js'
+import type { Handler, Routes } from './handler.js'
 import { draftRoutes } from './routes-draft.js'
 import { fileRoutes } from './routes-files.js'
 import { infoRoutes } from './routes-info.js'
 import { jobListRoutes } from './routes-job-list.js'
 import { queueRoutes } from './routes-queue.js'
 import type { ServerState } from './server-state.js'
-
-/** Answers a request; path parameters by name, decoded. */
-export type Handler = (exchange: Exchange, parameters: Record<string, string>) => void | Promise<void>
-/** Handlers by `METHOD /path`, where `:name` stands for one segment. */
-export type Routes = Record<string, Handler>
 
 /** Finds what answers a request, with and without `/api` in front. Undefined where nothing does. */
 export function createRouter(state: ServerState): (method: string, path: string) => Found | undefined {

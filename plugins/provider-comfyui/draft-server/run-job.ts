@@ -1,41 +1,12 @@
-import type { Catalogue } from './catalogue.js'
-import type { ClientHub } from './client-hub.js'
-import { executingNode, failureOf, type NodeRun } from './run-node.js'
+import { runNode, failureOf } from './run-node.js'
 import { orderExecution } from './execution-order.js'
 import type { DraftGraph } from './graph.js'
 import type { HistoryEntry } from './history.js'
 import type { QueuedJob } from './job-heap.js'
-import type { FileFacts } from './node-definition.js'
+import type { CachedNode, JobPlace, NodeCache, NodeRun } from './job-place.js'
 import { signNodes } from './node-signatures.js'
-import type { Faults } from './options.js'
 import { Pace } from './pace.js'
 import { ProgressBoard } from './progress-board.js'
-import type { SavePlace } from './save-pictures.js'
-import type { Traits } from './traits.js'
-
-/** What a cached node left: its values, and for output nodes what it reported. */
-export interface CachedNode {
-  outputs: readonly unknown[]
-  ui?: Record<string, unknown>
-  meta?: Record<string, unknown>
-}
-export type NodeCache = Map<string, CachedNode>
-
-export interface JobPlace {
-  catalogue: Catalogue
-  traits: Traits
-  hub: ClientHub
-  cache: NodeCache
-  facts: FileFacts
-  save: SavePlace
-  faults: Faults
-  /** Whether someone wants the running job interrupted. */
-  isInterrupted(): boolean
-  /** Whether this job is told to fail. */
-  fails: boolean
-  /** Reads the model files unless the job before had the same ones. */
-  loadModels(graph: DraftGraph, pace: Pace): Promise<void>
-}
 
 export interface JobResult {
   outcome: 'success' | 'error' | 'interrupted'
@@ -103,7 +74,7 @@ export async function runJob(job: QueuedJob, place: JobPlace, signal: AbortSigna
       if (known) {
         if (tellCached(run, id, known)) report(id, known)
       } else {
-        const made = await executingNode(run, id)
+        const made = await runNode(run, id)
         finished.set(id, made)
         cache.set(signatures.get(id) ?? `unsigned ${id}`, made)
         report(id, made)

@@ -1,6 +1,6 @@
 import { pythonText } from './cast-literal.js'
 import { isServerLink, type DraftGraph } from './graph.js'
-import type { QueuedJob } from './job-heap.js'
+import type { CachedNode, NodeRun } from './job-place.js'
 import { blendLooks, isLook } from './look.js'
 import {
   NodeException,
@@ -9,28 +9,11 @@ import {
   type RunningNode,
   type StepPace,
 } from './node-definition.js'
-import type { Pace } from './pace.js'
 import { previewFrames, textFrame } from './binary-frames.js'
-import type { ProgressBoard } from './progress-board.js'
-import type { CachedNode, JobPlace } from './run-job.js'
 import { savePictures } from './save-pictures.js'
 
-/** A job while it runs, as its nodes see it. */
-export interface NodeRun {
-  job: QueuedJob
-  graph: DraftGraph
-  clientId: string | undefined
-  place: JobPlace
-  signal: AbortSignal
-  pace: Pace
-  board: ProgressBoard
-  finished: Map<string, CachedNode>
-  /** Ids in the order they ended. */
-  executed: string[]
-}
-
 /** Runs one node and tells the client of it. Rejects with what the node raised. */
-export async function executingNode(run: NodeRun, id: string): Promise<CachedNode> {
+export async function runNode(run: NodeRun, id: string): Promise<CachedNode> {
   const { place, clientId, board, job, graph } = run
   checkInterrupt(run)
   board.start(id)

@@ -15,7 +15,9 @@ export function acceptSockets(http: Server, hub: ClientHub): WebSocketServer {
     perMessageDeflate: { threshold: compressedFromBytes },
   })
   http.on('upgrade', (request: IncomingMessage, socket, head) => {
-    const url = new URL(request.url ?? '/', 'http://127.0.0.1')
+    const url = requestUrl(request)
+    // Until the handshake is done nobody else listens to this socket's failures; the client sees them itself.
+    socket.on('error', () => socket.destroy())
     if (!/^(\/api)?\/ws$/.test(url.pathname)) return void socket.end('HTTP/1.1 404 Not Found\r\n\r\n')
     if (isForeignOrigin(request)) return void socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n')
     sockets.handleUpgrade(request, socket, head, opened => {
@@ -26,9 +28,15 @@ export function acceptSockets(http: Server, hub: ClientHub): WebSocketServer {
   return sockets
 }
 
+/** What a request asks for; nonsense asks for a path that nothing answers. */
+export function requestUrl({ url = '/' }: IncomingMessage): URL {
+  const base = 'http://127.0.0.1'
+  return new URL(URL.canParse(url, base) ? url : '/unreadable', base)
+}
+
 /** A page of another site must not reach a server on this machine; programs send no origin at all. */
 export function isForeignOrigin({ headers: { host, origin } }: IncomingMessage): boolean {
-  if (!host || !origin || origin === 'null' || !URL.canParse(origin)) return false
+  if (!host || !origin || !URL.canParse(origin) || !URL.canParse(`http://${host}`)) return false
   const asked = new URL(`http://${host}`)
   const from = new URL(origin)
   if (!loopbackNames.has(asked.hostname)) return false

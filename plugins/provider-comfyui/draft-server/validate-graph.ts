@@ -1,8 +1,5 @@
-import type { Catalogue } from './catalogue.js'
 import { isRecord, type DraftGraph } from './graph.js'
-import type { FileFacts } from './node-definition.js'
-import type { Traits } from './traits.js'
-import { validateNode, type Complaint, type Verdicts } from './validate-node.js'
+import { validateNode, type Complaint, type ValidationPlace, type Verdicts } from './validate-node.js'
 
 /** The `error` member of a refusal. */
 export interface GraphError {
@@ -23,12 +20,6 @@ export type Validation =
   | { kind: 'refused'; error: GraphError; nodeErrors: Record<string, NodeErrors> }
   /** The real server falls over (HTTP 500). */
   | { kind: 'broken' }
-
-export interface ValidationPlace {
-  catalogue: Catalogue
-  traits: Traits
-  files: FileFacts
-}
 
 /**
  * Judges a submitted graph as the server does: classes of all nodes, then every output branch on its own; branches with

@@ -1,7 +1,15 @@
+import type { Catalogue } from './catalogue.js'
 import { castLiteral, floatText, pythonRepr, pythonText } from './cast-literal.js'
 import { isRecord, type DraftGraph, type DraftNode } from './graph.js'
-import type { InputSpec, NodeDefinition } from './node-definition.js'
-import type { ValidationPlace } from './validate-graph.js'
+import type { FileFacts, InputSpec, NodeDefinition } from './node-definition.js'
+import type { Traits } from './traits.js'
+
+/** What a graph is judged by. */
+export interface ValidationPlace {
+  catalogue: Catalogue
+  traits: Traits
+  files: FileFacts
+}
 
 /** One mistake of one node, as the server words it. */
 export interface Complaint {
@@ -120,7 +128,12 @@ function judgeLink(input: JudgedInput, value: unknown[]): Outcome {
   return followLink(input, from, value, config)
 }
 
-function followLink({ graph, name, place, verdicts }: JudgedInput, from: string, link: unknown[], config: () => unknown) {
+function followLink(
+  { graph, name, place, verdicts }: JudgedInput,
+  from: string,
+  link: unknown[],
+  config: () => unknown,
+) {
   try {
     return judge(graph, from, verdicts, place).isValid ? undefined : 'branch'
   } catch (thrown) {

@@ -4,7 +4,8 @@ import type { History } from './history.js'
 import { JobHeap, type QueuedJob } from './job-heap.js'
 import type { Ledger } from './ledger.js'
 import { useFault } from './options.js'
-import { runJob, type JobPlace, type JobResult } from './run-job.js'
+import type { JobPlace } from './job-place.js'
+import { runJob, type JobResult } from './run-job.js'
 import type { Pace } from './pace.js'
 
 export type WorkerPlace = Omit<JobPlace, 'isInterrupted' | 'fails' | 'loadModels'> & {

@@ -74,6 +74,7 @@ export function makeJob(more: Partial<GraphJob> = {}): GraphJob {
     width: 64,
     height: 64,
     isPrivate: false,
+    isSizeKnown: true,
     // The provider only hands it on.
     request: { job: id, run: 'run' } as unknown as RequestPart,
     ...more,

@@ -125,7 +125,10 @@ function jobsWithManyOutputs(steps: readonly Step[], normal: Normalize): Set<str
 }
 
 function withoutOrder(frames: unknown[]): unknown[] {
-  return frames.filter(each => (each as Frame).type !== 'progress_state').map(sortText).sort()
+  return frames
+    .filter(each => (each as Frame).type !== 'progress_state')
+    .map(sortText)
+    .sort()
 }
 
 interface Frame {

@@ -60,7 +60,8 @@ async function act(recording: Recording, { server, models }: RecorderServer, gat
   }
 
   for (const [name, content] of Object.entries(laidFiles)) {
-    if (recording.scenario.startsWith('view')) await server.files.put('output', 'rec', name, { bytes: Buffer.from(content) })
+    if (recording.scenario.startsWith('view'))
+      await server.files.put('output', 'rec', name, { bytes: Buffer.from(content) })
   }
   for (const step of recording.steps) {
     if (step.dir !== 'note' && isAway) continue

@@ -3,49 +3,21 @@ import {
   combo,
   float,
   int,
-  model,
-  NodeException,
+  newer,
+  node,
   optional,
   seed,
   sizeMax,
   socket,
   text,
   withTip,
-  type FileFacts,
   type InputSpec,
   type NodeDefinition,
   type RunningNode,
 } from './node-definition.js'
 
-/** Loaders, conditioning, latents and sampling. Inputs, ranges and outputs are those of ComfyUI. */
-export const modelNodes: readonly NodeDefinition[] = [
-  loader('CheckpointLoaderSimple', 'Load Checkpoint', 'checkpoints', 'ckpt_name', ['MODEL', 'CLIP', 'VAE'], true),
-  loader('unCLIPCheckpointLoader', '', 'checkpoints', 'ckpt_name', ['MODEL', 'CLIP', 'VAE', 'CLIP_VISION']),
-  loader('UNETLoader', 'Load Diffusion Model', 'diffusion_models', 'unet_name', ['MODEL'], false, {
-    weight_dtype: combo('default', 'fp8_e4m3fn', 'fp8_e4m3fn_fast', 'fp8_e5m2'),
-  }),
-  loader('CLIPLoader', 'Load CLIP', 'text_encoders', 'clip_name', ['CLIP'], false, {
-    type: clipTypes(),
-    device: device(),
-  }),
-  loader('DualCLIPLoader', '', 'text_encoders', ['clip_name1', 'clip_name2'], ['CLIP'], false, {
-    type: combo('sdxl', 'sd3', 'flux', 'hunyuan_video', 'hidream', 'hunyuan_image'),
-    device: device(),
-  }),
-  {
-    ...loader('TripleCLIPLoader', '', 'text_encoders', ['clip_name1', 'clip_name2', 'clip_name3'], ['CLIP']),
-    newStyle: 'always',
-  },
-  loader('VAELoader', 'Load VAE', 'vae', 'vae_name', ['VAE']),
-  loader('ControlNetLoader', 'Load ControlNet Model', 'controlnet', 'control_net_name', ['CONTROL_NET']),
-  loader('CLIPVisionLoader', 'Load CLIP Vision', 'clip_vision', 'clip_name', ['CLIP_VISION']),
-  loader('StyleModelLoader', 'Load Style Model', 'style_models', 'style_model_name', ['STYLE_MODEL']),
-  {
-    ...loader('UpscaleModelLoader', 'Load Upscale Model', 'upscale_models', 'model_name', ['UPSCALE_MODEL']),
-    newStyle: 'always',
-  },
-  loraLoader('LoraLoader', 'Load LoRA', true),
-  loraLoader('LoraLoaderModelOnly', 'LoraLoaderModelOnly', false),
+/** Conditioning, latents and sampling. Inputs, ranges and outputs are those of ComfyUI. */
+export const samplingNodes: readonly NodeDefinition[] = [
   {
     name: 'CLIPTextEncode',
     displayName: 'CLIP Text Encode (Prompt)',
@@ -231,86 +203,6 @@ function samplers(): string[] {
   ]
 }
 
-function node(
-  name: string,
-  category: string,
-  inputs: Record<string, InputSpec>,
-  outputs: string[],
-  evaluate?: NodeDefinition['evaluate'],
-): NodeDefinition {
-  return { name, category, inputs, outputs, ...(evaluate && { evaluate }) }
-}
-
-function newer(definition: NodeDefinition): NodeDefinition {
-  return { ...definition, newStyle: '0.12.1' }
-}
-
-function loader(
-  name: string,
-  displayName: string,
-  folder: string,
-  input: string | string[],
-  outputs: string[],
-  hasTip = false,
-  more: Record<string, InputSpec> = {},
-): NodeDefinition {
-  const names = [input].flat()
-  const builtIn = folder === 'vae' ? ['pixel_space'] : []
-  const file = model(folder, ...builtIn)
-  return {
-    name,
-    displayName: displayName || name,
-    category: 'loaders',
-    inputs: {
-      ...Object.fromEntries(names.map(each => [each, hasTip ? withTip(file, 'A model file.') : file])),
-      ...more,
-    },
-    outputs,
-    loadsModel: true,
-    evaluate: ({ inputs, files }) => {
-      for (const each of names) {
-        if (!builtIn.includes(String(inputs[each]))) readModel(files, folder, String(inputs[each]))
-      }
-      return { outputs: outputs.map(() => plainLook) }
-    },
-  }
-}
-
-/** Raises what the server raises for a file that is missing or no model. */
-function readModel(files: FileFacts, folder: string, name: string): void {
-  const state = files.modelState(folder, name)
-  if (state === 'absent') {
-    throw new NodeException('FileNotFoundError', `Model in folder '${folder}' with filename '${name}' not found.`)
-  }
-  if (state === 'unreadable') {
-    throw new NodeException('safetensors._safetensors_rust.SafetensorError', 'The header of the file is too small')
-  }
-}
-
-function loraLoader(name: string, displayName: string, withClip: boolean): NodeDefinition {
-  const strength = () => float(1, -100, 100, 0.01)
-  const tip = (spec: InputSpec, sentence: string) => (withClip ? withTip(spec, sentence) : spec)
-  return {
-    name,
-    displayName,
-    category: 'loaders',
-    inputs: {
-      model: tip(socket('MODEL'), 'What the LoRA changes.'),
-      ...(withClip && { clip: tip(socket('CLIP'), 'What the LoRA changes.') }),
-      lora_name: tip(model('loras'), 'The file.'),
-      strength_model: tip(strength(), 'How strongly.'),
-      ...(withClip && { strength_clip: tip(strength(), 'How strongly.') }),
-    },
-    outputs: withClip ? ['MODEL', 'CLIP'] : ['MODEL'],
-    evaluate: ({ inputs, files }) => {
-      readModel(files, 'loras', String(inputs.lora_name))
-      const lora = { talent: String(inputs.lora_name), effective: Number(inputs.strength_model) }
-      const before = isLook(inputs.model) ? inputs.model : plainLook
-      return { outputs: [{ ...before, loras: [...(before.loras ?? []), lora] }, inputs.clip] }
-    },
-  }
-}
-
 async function sample(running: RunningNode) {
   const latent = blendLooks(running.inputs)
   await running.takeSteps(latent.steps ?? 1)
@@ -377,15 +269,4 @@ function controlNetInputs(): Record<string, InputSpec> {
     end_percent: float(1, 0, 1, 0.001),
     vae: optional(socket('VAE')),
   }
-}
-
-function clipTypes(): InputSpec {
-  return combo(
-    ...['stable_diffusion', 'stable_cascade', 'sd3', 'stable_audio', 'mochi', 'ltxv', 'pixart', 'cosmos', 'lumina2'],
-    ...['wan', 'hidream', 'chroma', 'ace', 'omnigen2', 'qwen_image', 'hunyuan_image', 'flux2', 'ovis'],
-  )
-}
-
-function device(): InputSpec {
-  return optional({ ...combo('default', 'cpu'), options: { advanced: true } })
 }
