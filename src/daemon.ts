@@ -23,6 +23,8 @@ import { exportToCallFolder } from './record/call-folder.js'
 import { finishRun, thumbnailFile } from './record/finish-run.js'
 import { openLedger } from './record/ledger.js'
 import { readRunFile } from './record/run-folder.js'
+import { type FoundryState, isSettled } from './record/state.js'
+import { sweepStaging, sweepTemporaries } from './record/sweep.js'
 import type { ServerEntry } from './schema/config.js'
 
 /** An open home: everything that acts on it, and how to end it. */
@@ -58,7 +60,10 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
     const broken = new Promise<never>((_, reject) => {
       breakDown = reject
     })
-    broken.catch(() => undefined)
+    let isBroken = false
+    broken.catch(() => {
+      isBroken = true
+    })
     const ledger = await openLedger(paths.journal, {
       epoch: ownership.epoch,
       checkEpoch: () => checkEpoch(paths.home, ownership.epoch),
@@ -75,6 +80,8 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
       version: config.version,
     })
     await mkdir(paths.staging, { recursive: true })
+    await sweepTemporaries(paths.dot)
+    await sweepStaging(paths.staging, leasedJobs(ledger.state))
     const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: outputRoot() })
     for (const problem of problems) log.warn({ problem: describeProblem(problem) }, 'plugin left out')
     const index = await openIndex(paths.index)
@@ -108,12 +115,16 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
       finish: async (run, slots) => {
         const { run: name, callFolder } = run.accepted
         const folder = runFolder(name)
+        // Nobody else writes the manifest of a settled run: what was begun before ends first.
+        await Promise.allSettled([foundry.accepting.get(name), refreshing])
         const events = eventsOnly(ledger.eventsOf(name))
-        const state = await finishRun(run, slots, { folder, thumbnails: thumbnails(name), events })
+        const { state, reportSha256 } = await finishRun(run, slots, { folder, thumbnails: thumbnails(name), events })
         if (callFolder !== undefined) await exportToCallFolder(callFolder, folder, run, slots)
-        await ledger.append({ kind: 'run-finished', at: Date.now(), run: name, state })
+        if (!isSettled(run)) return
+        await ledger.append({ kind: 'run-finished', at: Date.now(), run: name, state, reportSha256 })
         log.info({ run: name, state }, 'run finished')
       },
+      freed: () => farm.wake(),
     })
     const farm: Farm = new Farm({
       servers: opened.servers,
@@ -139,7 +150,10 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
       accepting: new Map(),
       startedAt: Date.now(),
     }
-    const refresh = setInterval(() => void refreshManifests(foundry), manifestEveryMs).unref()
+    let refreshing: Promise<void> | undefined
+    const refresh = setInterval(() => {
+      refreshing = refreshManifests(foundry)
+    }, manifestEveryMs).unref()
     let isClosed = false
     return {
       foundry,
@@ -149,8 +163,10 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
         if (isClosed) return
         isClosed = true
         clearInterval(refresh)
-        await farm.stop(drainMs)
+        // Whoever may no longer write must not even finish what was begun.
+        await farm.stop(isBroken ? 0 : drainMs)
         stop.abort()
+        await refreshing
         for (const close of closers) await close()
       },
     }
@@ -221,9 +237,14 @@ function providerOf(entry: ServerEntry, plugins: readonly PluginFolder[]): Provi
   })
 }
 
+/** Jobs whose staged pictures a crash may have left. */
+function leasedJobs({ runs }: FoundryState): Set<string> {
+  return new Set([...runs.values()].flatMap(run => [...run.leases.values()].map(lease => lease.job)))
+}
+
 async function refreshManifests(foundry: Foundry): Promise<void> {
   for (const run of foundry.ledger.state.runs.values()) {
-    if (run.finished || run.startedAt === undefined) continue
+    if (run.finished || isSettled(run) || run.startedAt === undefined) continue
     await refreshManifest(foundry, run).catch(error =>
       foundry.log.warn({ run: run.accepted.run, reason: reasonOf(error) }, 'manifest not refreshed'),
     )

@@ -22,6 +22,7 @@ export interface Details {
   JOURNAL_BROKEN: { reason: string }
   DROP_INVALID: { drop: string; problems: readonly Problem[] }
   RUN_UNKNOWN: { run: string }
+  RUN_AMBIGUOUS: { run: string; runs: readonly string[] }
   RUN_STATE_UNFIT: { run: string; state: string; operation: string }
   SLOT_UNKNOWN: { run: string; slot: string }
   SOURCE_CHANGED: { what: string }
@@ -35,6 +36,8 @@ export interface Details {
   SERVER_UNFIT: { server: string; problems: readonly Problem[] }
   OUTPUT_INVALID: { reason: string }
   IMAGE_UNTRACED: { image: string }
+  IMAGE_ALTERED: { image: string }
+  IMAGE_PRIVATE: { image: string; run: string }
   VERIFY_FAILED: { run: string; differences: number }
   TIMED_OUT: { what: string; limitMs: number }
   INTERRUPTED: { what: string }
@@ -57,13 +60,15 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   HOME_OWNED: d => `${d.home} is already worked on by ${d.owner}: stop that process, or let this command talk to it`,
   HOME_OWNERSHIP_LOST: d =>
     `${d.home} was taken over (epoch ${d.found}, ours is ${d.epoch}): this process stops writing at once`,
-  HOME_MISSING: d => `${d.home} is not a foundry home: create one with "foundry init ${d.home}"`,
+  HOME_MISSING: d =>
+    `${d.home} is not a foundry home: go to one, name it with --home DIR, or create one with "foundry init ${d.home}"`,
   JOURNAL_CORRUPT: d =>
     `The journal segment ${d.segment} is damaged at byte ${d.offset} (${d.reason}), and no crash does that: ` +
     'nothing is skipped silently; restore the segment from a backup, or run "foundry doctor --repair"',
   JOURNAL_BROKEN: d =>
     `The journal could not be written (${d.reason}): the foundry stops and recovers by replay at its next start`,
   DROP_INVALID: d => `${d.drop} is refused: ${listProblems(d.problems)}`,
+  RUN_AMBIGUOUS: d => `Several runs begin with "${d.run}": ${d.runs.join(', ')}`,
   RUN_UNKNOWN: d => `No run is named "${d.run}": "foundry runs list" shows them`,
   RUN_STATE_UNFIT: d => `Run ${d.run} is ${d.state}: it cannot be ${d.operation}`,
   SLOT_UNKNOWN: d => `Run ${d.run} has no slot "${d.slot}": "foundry runs show ${d.run}" lists them`,
@@ -79,6 +84,9 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   SERVER_UNFIT: d => `${d.server} cannot render this: ${listProblems(d.problems)}`,
   OUTPUT_INVALID: d => `The server's output is not a usable picture: ${d.reason}`,
   IMAGE_UNTRACED: d => `${d.image} carries no foundry record: only pictures made by a foundry can be reproduced`,
+  IMAGE_ALTERED: d => `The record inside ${d.image} was changed after the picture was rendered: take the original file`,
+  IMAGE_PRIVATE: d =>
+    `The words of ${d.image} are private and not part of it: reproduce it in the home that holds its run ${d.run}`,
   VERIFY_FAILED: d => `Run ${d.run} differs from its record in ${d.differences} places`,
   TIMED_OUT: d => `${d.what} was not finished within ${d.limitMs} ms`,
   INTERRUPTED: d => `${d.what} was interrupted: the same command again continues where it stopped`,

@@ -1,8 +1,33 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Foundry } from '../operations/foundry.js'
 import { countSlots } from '../operations/status.js'
 
+/** How late the process comes to its work. */
+export interface DelayMonitor {
+  /** Seconds by quantile since the last time that somebody asked. */
+  take(): Record<'0.5' | '0.99' | '1', number>
+  stop(): void
+}
+
+const delayResolutionMs = 10
+
+export function watchDelay(): DelayMonitor {
+  const histogram = monitorEventLoopDelay({ resolution: delayResolutionMs })
+  histogram.enable()
+  const seconds = (percentile: number) => histogram.percentile(percentile) / 1e9
+  return {
+    take() {
+      const taken = { '0.5': seconds(50), '0.99': seconds(99), '1': seconds(100) }
+      histogram.reset()
+      return taken
+    },
+    stop: () => void histogram.disable(),
+  }
+}
+
 /** Gauges and counters in the Prometheus text format 0.0.4. */
-export function metricsText(foundry: Foundry): string {
+export function metricsText(foundry: Foundry, delay: DelayMonitor): string {
+  const intake = foundry.intake?.status()
   const servers = foundry.farm.status()
   const lines = [
     ...metric(
@@ -38,6 +63,22 @@ export function metricsText(foundry: Foundry): string {
       'counter',
       'Attempts that failed since the start',
       servers.map(({ name, failed }) => [{ server: name }, failed]),
+    ),
+    ...(intake
+      ? [
+          ...metric('foundry_drops_waiting', 'gauge', 'Drops that were seen and not looked at yet', [
+            [{}, intake.waiting],
+          ]),
+          ...metric('foundry_intake_paused', 'gauge', 'Whether nothing is accepted at the moment', [
+            [{}, intake.paused ? 1 : 0],
+          ]),
+        ]
+      : []),
+    ...metric(
+      'nodejs_eventloop_delay_seconds',
+      'gauge',
+      'Delay of the event loop since the last reading, the interval of 10 ms included',
+      Object.entries(delay.take()).map(([quantile, value]) => [{ quantile }, value]),
     ),
     ...metric('process_resident_memory_bytes', 'gauge', 'Resident memory', [[{}, process.memoryUsage.rss()]]),
     ...metric('process_start_time_seconds', 'gauge', 'Start of the process', [[{}, foundry.startedAt / 1000]]),

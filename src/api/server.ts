@@ -1,20 +1,23 @@
 import swagger from '@fastify/swagger'
 import websocket from '@fastify/websocket'
 import { timingSafeEqual } from 'node:crypto'
-import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify'
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import type { Foundry } from '../operations/foundry.js'
 import { callOperation } from '../operations/operation.js'
 import { operationList } from '../operations/operations.js'
-import { metricsText } from './metrics.js'
+import { type DelayMonitor, metricsText } from './metrics.js'
 import { type EventHub, serveEvents } from './events.js'
 import { statusByCode } from './status-codes.js'
 
 export interface ApiOptions {
   foundry: Foundry
   events: EventHub
+  delay: DelayMonitor
   /** Asked for where the API listens beyond loopback, and on the control socket. */
   token: string | undefined
+  /** The control socket: its callers own the files, so every operation is served by name and any path may be given. */
+  isControl?: boolean
   /** False while the foundry is draining. */
   isReady(): boolean
 }
@@ -25,25 +28,32 @@ const loopbackNames = new Set(['127.0.0.1', 'localhost', '[::1]', '::1'])
 /** The operations as HTTP: routes, the OpenAPI page and the event stream. Listens nowhere by itself. */
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const { foundry } = options
-  const app = fastify({ bodyLimit: bodySizeBytesMax, logger: false, routerOptions: { maxParamLength: 256 } })
-  app.setErrorHandler((error, _, reply) => {
+  const answerError = (error: unknown, reply: FastifyReply) => {
     const { status, body } = toAnswer(error)
     if (status >= 500) foundry.log.warn({ reason: reasonOf(error) }, 'request failed')
     return reply.status(status).send(body)
+  }
+  const app = fastify({
+    bodyLimit: bodySizeBytesMax,
+    logger: false,
+    routerOptions: { maxParamLength: 256 },
+    frameworkErrors: (error, _, reply) => void answerError(error, reply),
   })
-  app.setNotFoundHandler((request, reply) =>
-    reply
-      .status(404)
-      .send({
-        error: {
-          code: 'ROUTE_UNKNOWN',
-          message: `Nothing is served at ${request.method} ${pathOf(request)}: see /openapi.json`,
-        },
-      }),
-  )
+  app.setErrorHandler((error, _, reply) => answerError(error, reply))
+  app.setNotFoundHandler((request, reply) => {
+    const message = `Nothing is served at ${request.method} ${pathOf(request)}: see /openapi.json`
+    return reply.status(404).send({ error: { code: 'ROUTE_UNKNOWN', message } })
+  })
   app.addHook('onRequest', async request => checkCaller(request, options.token))
   await app.register(swagger, {
-    openapi: { info: { title: 'Persona Foundry', version: foundry.config.version } },
+    openapi: {
+      openapi: '3.0.3',
+      info: { title: 'Persona Foundry', version: foundry.config.version },
+      ...(options.token !== undefined && {
+        components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+        security: [{ token: [] }],
+      }),
+    },
   })
   await app.register(websocket, { options: { maxPayload: 64 * 1024 } })
   app.get('/health', { schema: { summary: 'The process lives' } }, async () => ({ ok: true }))
@@ -59,18 +69,22 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     },
   )
   app.get('/metrics', { schema: { summary: 'Counters and gauges in the Prometheus text format' } }, async (_, reply) =>
-    reply.type('text/plain; version=0.0.4').send(metricsText(foundry)),
+    reply.type('text/plain; version=0.0.4').send(metricsText(foundry, options.delay)),
   )
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   serveEvents(app, options.events)
   for (const operation of operationList) addRoute(app, operation, foundry)
+  if (options.isControl) addControl(app, foundry)
+  return app
+}
+
+function addControl(app: FastifyInstance, foundry: Foundry): void {
   app.post('/operations/:name', { schema: { hide: true } }, async request => {
     const { name } = request.params as { name: string }
     const operation = operationList.find(each => each.name === name)
     if (!operation) throw new FoundryError('OPERATION_UNKNOWN', `No operation is named "${name}"`)
-    return callOperation(operation, foundry, request.body ?? {}, 'command line')
+    return callOperation(operation, foundry, request.body ?? {}, { by: 'command line', reach: 'machine' })
   })
-  return app
 }
 
 function addRoute(app: FastifyInstance, operation: (typeof operationList)[number], foundry: Foundry): void {
@@ -86,12 +100,19 @@ function addRoute(app: FastifyInstance, operation: (typeof operationList)[number
     // The operation checks its own input, so that every door gives the same answers.
     validatorCompiler: () => () => true,
     handler: async request => {
-      const query = fromText(request.query as Record<string, string>, operation.input)
-      const params = fromText(request.params as Record<string, string>, operation.input)
-      const body = request.body && typeof request.body === 'object' ? request.body : {}
-      return callOperation(operation, foundry, { ...query, ...body, ...params }, `api ${request.ip}`)
+      const query = fromText(request.query as Record<string, unknown>, operation.input)
+      const params = fromText(request.params as Record<string, unknown>, operation.input)
+      const body = bodyOf(request)
+      const caller = { by: `api ${request.ip}`, reach: 'home' } as const
+      return callOperation(operation, foundry, { ...query, ...body, ...params }, caller)
     },
   })
+}
+
+function bodyOf({ body }: FastifyRequest): object {
+  if (body === undefined || body === null) return {}
+  if (typeof body === 'object' && !Array.isArray(body)) return body
+  throw new FoundryError('BODY_INVALID', 'The body must be a JSON object')
 }
 
 interface ObjectSchema {
@@ -107,6 +128,7 @@ function describeInput(input: ObjectSchema, method: string, path: string): Recor
     type: 'object',
     properties: Object.fromEntries(properties.filter(([name]) => isMeant(name))),
     required: (input.required ?? []).filter(isMeant),
+    additionalProperties: false,
   })
   const rest = pick(name => !inPath.includes(name))
   const hasRest = Object.keys(rest.properties).length > 0
@@ -117,9 +139,11 @@ function describeInput(input: ObjectSchema, method: string, path: string): Recor
 }
 
 /** Text of a URL as the numbers and booleans that the schema wants; what does not fit stays text and is refused there. */
-function fromText(values: Record<string, string>, schema: ObjectSchema): Record<string, unknown> {
+function fromText(values: Record<string, unknown>, schema: ObjectSchema): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(values).map(([name, text]) => {
+      // A name that is given twice comes as a list, and is refused by the schema.
+      if (typeof text !== 'string') return [name, text]
       const type = schema.properties?.[name]?.type
       if ((type === 'integer' || type === 'number') && text.trim() !== '' && Number.isFinite(Number(text)))
         return [name, Number(text)]
@@ -136,7 +160,7 @@ function fromText(values: Record<string, string>, schema: ObjectSchema): Record<
 function checkCaller(request: FastifyRequest, token: string | undefined): void {
   if (token !== undefined) {
     const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
-    if (!sameText(given, token))
+    if (given === '' || !sameText(given, token))
       throw new FoundryError('TOKEN_MISSING', 'This API asks for a token: send "Authorization: Bearer …"')
     return
   }
@@ -155,6 +179,7 @@ function sameText(a: string, b: string): boolean {
 }
 
 const doorStatus: Record<string, number> = {
+  BODY_INVALID: 400,
   TOKEN_MISSING: 401,
   HOST_REFUSED: 403,
   ORIGIN_REFUSED: 403,
@@ -175,11 +200,13 @@ function pathOf(request: FastifyRequest): string {
   return request.url.split('?')[0] ?? '/'
 }
 
-/** An API beyond loopback refuses to start without credentials. */
+const tokenLengthMin = 16
+
+/** An API beyond loopback refuses to start without credentials that nobody guesses. Throws USAGE_INVALID. */
 export function checkAddress(host: string, token: string | undefined): void {
-  if (loopbackNames.has(host) || token !== undefined) return
+  if (loopbackNames.has(host) ? token !== '' : (token?.length ?? 0) >= tokenLengthMin) return
   throw failure('USAGE_INVALID', {
     problem: `The API would listen on ${host} without credentials`,
-    next: 'set api.token in foundry.yaml (or FOUNDRY_API_TOKEN), or listen on 127.0.0.1',
+    next: `set api.token in foundry.yaml (or FOUNDRY_API_TOKEN) to ${tokenLengthMin} characters or more, or listen on 127.0.0.1 without one`,
   })
 }

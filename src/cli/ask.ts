@@ -1,9 +1,23 @@
-import { resolve } from 'node:path'
-import type { Config } from '../config/config.js'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Config, isHome } from '../config/config.js'
+import { homePaths } from '../config/home-paths.js'
 import { type Door, openDoor } from './door.js'
 import { exitCodes } from './exit-codes.js'
 import { commandLog } from './log.js'
 import { table, type Terminal } from './terminal.js'
+
+export interface ListFlags {
+  state?: string
+  limit?: number
+}
+
+export interface PruneFlags {
+  days: number
+  state?: string
+  dryRun?: boolean
+}
 
 /** The commands that ask one operation and print its answer. */
 export function ask(config: Config, terminal: Terminal) {
@@ -16,7 +30,7 @@ export function ask(config: Config, terminal: Terminal) {
     }
   }
   return {
-    listRuns: ({ state, limit }: { state?: string; limit?: number }) =>
+    listRuns: ({ state, limit }: ListFlags) =>
       through(async door => {
         const answer = await door.call('listRuns', {
           ...(state !== undefined && { state }),
@@ -39,7 +53,7 @@ export function ask(config: Config, terminal: Terminal) {
           )
         return undefined
       }),
-    showRun: (id: string, { state, limit }: { state?: string; limit?: number }) =>
+    showRun: (id: string, { state, limit }: ListFlags) =>
       through(async door => {
         const answer = await door.call('showRun', {
           id,
@@ -56,7 +70,7 @@ export function ask(config: Config, terminal: Terminal) {
           terminal.say(`… ${answer.total - answer.slots.length} more: --limit ${answer.total}`)
         return undefined
       }),
-    events: (id: string, { limit }: { limit?: number }) =>
+    events: (id: string, { limit }: ListFlags) =>
       through(async door => {
         const answer = await door.call('runEvents', { id, ...(limit !== undefined && { limit }) })
         terminal.answer(answer)
@@ -77,7 +91,7 @@ export function ask(config: Config, terminal: Terminal) {
         terminal.say(`Removed ${answer.removed.join(', ')}`)
         return undefined
       }),
-    prune: ({ days, state, dryRun }: { days?: number; state?: string; dryRun?: boolean }) =>
+    prune: ({ days, state, dryRun }: PruneFlags) =>
       through(async door => {
         const answer = await door.call('pruneRuns', {
           days,
@@ -85,9 +99,9 @@ export function ask(config: Config, terminal: Terminal) {
           dryRun: dryRun ?? false,
         })
         terminal.answer(answer)
-        terminal.say(
-          `${dryRun ? 'Would remove' : 'Removed'} ${answer.removed.length} runs${answer.removed.map(run => `\n  ${run}`).join('')}`,
-        )
+        const { removed } = answer
+        const count = removed.length === 1 ? '1 run' : `${removed.length} runs`
+        terminal.say([`${dryRun ? 'Would remove' : 'Removed'} ${count}`, ...removed].join('\n  '))
         return undefined
       }),
     status: () =>
@@ -132,16 +146,33 @@ export function ask(config: Config, terminal: Terminal) {
         )
         return undefined
       }),
-    reproduce: (image: string, { output, dryRun }: { output?: string; dryRun?: boolean }) =>
-      through(async door => {
-        const wanted = { image, ...(output !== undefined && { output: resolve(output) }), ...(dryRun && { dryRun }) }
-        const answer = await door.call('reproduce', wanted)
-        terminal.answer(answer)
-        terminal.say(`graph  ${answer.submitted} ${answer.sameGraph ? '= recorded' : '≠ recorded'}`)
-        if ('output' in answer)
-          terminal.say(`pixels ${answer.samePixels ? 'the same' : 'differ'}\nimage  ${answer.output}`)
-        return undefined
+    reproduce: async (image: string, { output, dryRun }: { output?: string; dryRun?: boolean }) =>
+      withHome(config, async home => {
+        const door = await openDoor(home, { log: commandLog(config, false) })
+        try {
+          const wanted = { image, ...(output !== undefined && { output }), ...(dryRun && { dryRun }) }
+          const answer = await door.call('reproduce', wanted)
+          terminal.answer(answer)
+          terminal.say(`graph  ${answer.submitted} ${answer.sameGraph ? '= recorded' : '≠ recorded'}`)
+          if ('output' in answer)
+            terminal.say(`pixels ${answer.samePixels ? 'the same' : 'differ'}\nimage  ${answer.output}`)
+          return exitCodes.done
+        } finally {
+          await door.close()
+        }
       }),
+  }
+}
+
+/** A picture that carries its words needs no home: elsewhere one is lent for the moment. */
+async function withHome(config: Config, work: (config: Config) => Promise<number>): Promise<number> {
+  if (isHome(config.paths.home)) return work(config)
+  const lent = await mkdtemp(join(tmpdir(), 'foundry-'))
+  try {
+    await mkdir(homePaths(lent).dot)
+    return await work({ ...config, paths: homePaths(lent) })
+  } finally {
+    await rm(lent, { recursive: true, force: true })
   }
 }
 

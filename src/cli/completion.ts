@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { failure } from '../errors.js'
+
+export const shells = ['bash', 'zsh', 'fish'] as const
 
 interface Entry {
   name: string
@@ -10,11 +11,10 @@ interface Entry {
 
 /** A completion script made from the commands themselves, so that it never lies. */
 export function completionScript(program: Command, shell: string): string {
-  const { commands } = describe(program)
-  if (shell === 'bash') return bash(commands)
-  if (shell === 'zsh') return `#compdef foundry\nautoload -U +X bashcompinit && bashcompinit\n${bash(commands)}`
-  if (shell === 'fish') return fish(commands)
-  throw failure('USAGE_INVALID', { problem: `No completion for "${shell}"`, next: 'choose bash, zsh or fish' })
+  const own = describe(program)
+  if (shell === 'fish') return fish(own)
+  const script = bash(own)
+  return shell === 'bash' ? script : `#compdef foundry\nautoload -U +X bashcompinit && bashcompinit\n${script}`
 }
 
 function describe(command: Command): Entry {
@@ -26,30 +26,49 @@ function describe(command: Command): Entry {
   }
 }
 
-function bash(commands: readonly Entry[]): string {
-  const cases = commands.map(({ name, options, commands: own }) => {
-    const words = [...own.map(each => each.name), ...own.flatMap(each => each.options), ...options]
-    return `    ${name}) words="${[...new Set(words)].join(' ')}" ;;`
-  })
+/** The command is the first word that is no option, and behind `runs` and `talents` the second as well. */
+function bash({ commands, options }: Entry): string {
+  const all = [...options, '--help']
+  const words = (entry: Entry) => [...entry.commands.map(each => each.name), ...entry.options, ...all].join(' ')
+  const nested = commands.flatMap(entry =>
+    entry.commands.map(each => `    '${entry.name} ${each.name}') words='${words(each)}' ;;`),
+  )
   return [
     '_foundry() {',
-    '  local words current="${COMP_WORDS[COMP_CWORD]}"',
-    '  case "${COMP_WORDS[1]}" in',
-    ...cases,
-    `    *) words="${commands.map(each => each.name).join(' ')}" ;;`,
+    '  local current="${COMP_WORDS[COMP_CWORD]}" command="" inner="" words="" word',
+    '  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
+    '    case "$word" in',
+    '      -*) ;;',
+    '      *) if [ -z "$command" ]; then command="$word"; elif [ -z "$inner" ]; then inner="$word"; fi ;;',
+    '    esac',
+    '  done',
+    '  case "$command" in',
+    `    '') words='${[...commands.map(each => each.name), 'help', ...all].join(' ')}' ;;`,
+    `    help) words='${commands.map(each => each.name).join(' ')}' ;;`,
+    ...commands.map(entry => `    ${entry.name}) words='${words(entry)}' ;;`),
     '  esac',
-    `  [ "$COMP_CWORD" -eq 1 ] && words="${commands.map(each => each.name).join(' ')}"`,
+    '  case "$command $inner" in',
+    ...nested,
+    '  esac',
     '  COMPREPLY=($(compgen -W "$words" -- "$current"))',
     '}',
     'complete -o default -F _foundry foundry',
   ].join('\n')
 }
 
-function fish(commands: readonly Entry[]): string {
-  const lines = commands.flatMap(({ name, summary, options, commands: own }) => [
-    `complete -c foundry -n __fish_use_subcommand -a ${name} -d '${summary.replaceAll("'", "\\'")}'`,
-    ...own.map(each => `complete -c foundry -n '__fish_seen_subcommand_from ${name}' -a ${each.name}`),
-    ...options.map(option => `complete -c foundry -n '__fish_seen_subcommand_from ${name}' -l ${option.slice(2)}`),
+function fish({ commands, options }: Entry): string {
+  const lines = commands.flatMap(({ name, summary, options: own, commands: inner }) => [
+    `complete -c foundry -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`,
+    ...inner.map(
+      each => `complete -c foundry -n '__fish_seen_subcommand_from ${name}' -a ${each.name} -d ${quote(each.summary)}`,
+    ),
+    ...[...new Set([...own, ...inner.flatMap(each => each.options)])].map(
+      option => `complete -c foundry -n '__fish_seen_subcommand_from ${name}' -l ${option.slice(2)}`,
+    ),
   ])
-  return lines.join('\n')
+  return [...options.map(option => `complete -c foundry -l ${option.slice(2)}`), ...lines].join('\n')
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 }

@@ -1,12 +1,16 @@
 import { createServer } from 'node:http'
 import { checkAddress, createApi } from '../api/server.js'
 import { createEventHub, type EventHub } from '../api/events.js'
+import { watchDelay } from '../api/metrics.js'
 import type { Config } from '../config/config.js'
 import { createLog, openFoundry } from '../daemon.js'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { makeFolder } from '../files/durable.js'
 import { Intake } from '../intake/intake.js'
-import { submit } from '../operations/submit.js'
+import { watchedRoots } from '../intake/watched-roots.js'
+import { readSources } from '../library/sources.js'
+import type { Foundry } from '../operations/foundry.js'
+import { submitSources } from '../operations/submit.js'
 import { exitCodes } from './exit-codes.js'
 import type { Terminal } from './terminal.js'
 
@@ -14,30 +18,23 @@ import type { Terminal } from './terminal.js'
 export async function runDaemon(config: Config, terminal: Terminal): Promise<number> {
   checkAddress(config.api.host, config.api.token)
   const log = createLog(config)
+  const stop = stopSignal()
   let hub: EventHub | undefined
   const open = await openFoundry(config, { log, progress: (...args) => hub?.progress(...args) })
   const { foundry, ownership } = open
   hub = createEventHub(foundry.ledger)
   let isDraining = false
-  const isReady = () => !isDraining
-  const api = await createApi({ foundry, events: hub, token: config.api.token, isReady })
-  const control = await createApi({ foundry, events: hub, token: ownership.token, isReady })
+  const delay = watchDelay()
+  const isReady = () => !isDraining && foundry.intake?.status().paused === undefined
+  const shared = { foundry, events: hub, delay, isReady }
+  const api = await createApi({ ...shared, token: config.api.token })
+  const control = await createApi({ ...shared, token: ownership.token, isControl: true })
   await control.ready()
   const controlServer = createServer((request, response) => control.routing(request, response))
   ownership.server.on('connection', socket => controlServer.emit('connection', socket))
   await makeFolder(config.paths.manifests)
-  const intake = new Intake({
-    roots: [
-      { folder: config.paths.manifests, kind: 'manifests' },
-      ...config.callFolders.map(folder => ({ folder, kind: 'calls' as const })),
-    ],
-    ledger: foundry.ledger,
-    log,
-    rescanMs: config.rescanMs,
-    quietMs: config.quietMs,
-    problemsFolder: config.paths.problems,
-    accept: async (path, root) => (await submit(foundry, { path }, 'watched folder', root)).run,
-  })
+  const intake = createIntake(foundry)
+  foundry.intake = intake
   try {
     const url = await listen(api, config)
     await ownership.announce({ apiUrl: url })
@@ -45,7 +42,7 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
     if (terminal.isLive) terminal.note(`foundry watches ${config.paths.manifests} and answers at ${url}`)
     await foundry.farm.start()
     await intake.start()
-    const signal = await Promise.race([stopSignal(), open.broken])
+    const signal = await Promise.race([stop, open.broken])
     log.info({ signal, drainMs: config.drainMs }, 'daemon stopping')
     return exitCodes.done
   } catch (error) {
@@ -61,6 +58,7 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
     await open.close(config.drainMs)
     await Promise.allSettled([api.close(), control.close()])
     controlServer.closeAllConnections()
+    delay.stop()
   }
 }
 
@@ -79,8 +77,34 @@ async function listen(api: Awaited<ReturnType<typeof createApi>>, config: Config
   }
 }
 
+/** With less free space nothing more is accepted: what is accepted already may still be finished. */
+const freeBytesMin = 64 * 1024 * 1024
+
+function createIntake(foundry: Foundry): Intake {
+  const { config } = foundry
+  const { callFolders: callRoots, privacy, paths } = config
+  return new Intake({
+    roots: watchedRoots(config),
+    ledger: foundry.ledger,
+    log: foundry.log,
+    rescanMs: config.rescanMs,
+    quietMs: config.quietMs,
+    problemsFolder: paths.problems,
+    disk: { folder: paths.home, freeBytesMin },
+    renderer: () => foundry.renderer,
+    read: (path, root) => readSources(path, { root, callRoots, privacy }),
+    accept: async sources => (await submitSources(foundry, sources, { path: sources.path }, 'watched folder')).run,
+  })
+}
+
+/** The first signal asks for an orderly end; another one ends the process at once. */
 function stopSignal(): Promise<string> {
+  const signals = ['SIGTERM', 'SIGINT'] as const
   return new Promise(resolve => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+    const stop = (signal: string) => {
+      for (const each of signals) process.off(each, stop)
+      resolve(signal)
+    }
+    for (const each of signals) process.on(each, stop)
   })
 }

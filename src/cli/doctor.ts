@@ -1,13 +1,14 @@
-import { constants } from 'node:fs'
-import { access, mkdir, statfs } from 'node:fs/promises'
-import { type Config, packageRoot } from '../config/config.js'
+import { constants, existsSync } from 'node:fs'
+import { access, statfs } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import { type Config, isHome, packageRoot } from '../config/config.js'
 import { openServers, outputRoot } from '../daemon.js'
-import { describeProblem, reasonOf } from '../errors.js'
+import { describeProblem, FoundryError, type Problem, reasonOf } from '../errors.js'
 import { findOwner } from '../files/own-home.js'
 import { openIndex } from '../library/talent-index.js'
 import { createShelfReader, type Shelf } from '../operations/shelf.js'
 import type { Connection, Probe } from '../plugins/contract.js'
-import { loadPlugins } from '../plugins/load-plugins.js'
+import { loadPlugins, type PluginFolder } from '../plugins/load-plugins.js'
 import { repairJournal } from '../record/journal-repair.js'
 import { exitCodes } from './exit-codes.js'
 import { commandLog } from './log.js'
@@ -24,7 +25,11 @@ const probeLimitMs = 10_000
 const freeBytesMin = 1024 ** 3
 
 /** Looks at everything that a render needs; exit 1 when something is wrong. */
-export async function runDoctor(config: Config, terminal: Terminal, repair: boolean): Promise<number> {
+export async function runDoctor(
+  readConfig: () => Promise<Config>,
+  terminal: Terminal,
+  repair: boolean,
+): Promise<number> {
   const findings: Finding[] = []
   const tell = (finding: Finding) => {
     findings.push(finding)
@@ -37,7 +42,14 @@ export async function runDoctor(config: Config, terminal: Terminal, repair: bool
       `${mark[finding.state]} ${finding.what}: ${finding.found}${finding.next === undefined ? '' : `\n    ${finding.next}`}`,
     )
   }
+  const end = () => {
+    const isWrong = findings.some(finding => finding.state === 'wrong')
+    terminal.answer({ ok: !isWrong, findings })
+    return isWrong ? exitCodes.someFailed : exitCodes.done
+  }
   lookAtNode(tell)
+  const config = await lookAtConfig(readConfig, tell)
+  if (!config) return end()
   await lookAtHome(config, tell, repair)
   const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: outputRoot() })
   for (const problem of problems) tell({ what: 'plugin', state: 'wrong', found: describeProblem(problem) })
@@ -45,6 +57,31 @@ export async function runDoctor(config: Config, terminal: Terminal, repair: bool
   const log = commandLog(config, false)
   const shelf = await createShelfReader(config, plugins, await openIndex(config.paths.index), log)()
   lookAtShelf(shelf, tell)
+  await lookAtServers(config, { plugins, shelf, log }, tell)
+  return end()
+}
+
+async function lookAtConfig(
+  readConfig: () => Promise<Config>,
+  tell: (finding: Finding) => void,
+): Promise<Config | undefined> {
+  try {
+    return await readConfig()
+  } catch (error) {
+    if (!(error instanceof FoundryError)) throw error
+    const listed = error.details['problems']
+    const found = Array.isArray(listed) ? (listed as Problem[]).map(describeProblem) : [error.message]
+    for (const each of found)
+      tell({ what: 'configuration', state: 'wrong', found: each, next: 'mend it: foundry schema config says how' })
+    return undefined
+  }
+}
+
+async function lookAtServers(
+  config: Config,
+  { plugins, shelf, log }: { plugins: readonly PluginFolder[]; shelf: Shelf; log: Logger },
+  tell: (finding: Finding) => void,
+): Promise<void> {
   const stop = new AbortController()
   const { servers, close } = await openServers(config, plugins, { log, signal: stop.signal })
   try {
@@ -55,9 +92,6 @@ export async function runDoctor(config: Config, terminal: Terminal, repair: bool
     for (const { connection } of servers) await connection.close()
     await close()
   }
-  const isWrong = findings.some(finding => finding.state === 'wrong')
-  terminal.answer({ ok: !isWrong, findings })
-  return isWrong ? exitCodes.someFailed : exitCodes.done
 }
 
 function lookAtNode(tell: (finding: Finding) => void): void {
@@ -73,11 +107,14 @@ function lookAtNode(tell: (finding: Finding) => void): void {
 
 async function lookAtHome(config: Config, tell: (finding: Finding) => void, repair: boolean): Promise<void> {
   const { paths } = config
+  if (!isHome(paths.home)) {
+    const next = `foundry init ${paths.home} makes one, or name another with --home DIR`
+    tell({ what: 'home', state: 'wrong', found: `${paths.home} is none`, next })
+    return
+  }
   tell({ what: 'home', state: 'ok', found: paths.home })
-  for (const folder of [paths.runs, paths.dot]) {
-    const reason = await mkdir(folder, { recursive: true })
-      .then(() => access(folder, constants.W_OK))
-      .then(() => undefined, reasonOf)
+  for (const folder of [paths.home, paths.runs, paths.dot].filter(existsSync)) {
+    const reason = await access(folder, constants.W_OK).then(() => undefined, reasonOf)
     if (reason !== undefined)
       tell({ what: folder, state: 'wrong', found: reason, next: `make it writable: chown -R $USER ${folder}` })
   }
@@ -144,7 +181,7 @@ async function lookAtServer(
   tell({
     what,
     state: 'ok',
-    found: `${probe.renderer} ${probe.version ?? ''}, ${probe.queueRemaining} queued, answered in ${probe.tookMs} ms`,
+    found: `${probe.renderer} ${probe.version ?? ''}, ${probe.queueRemaining} queued, answered in ${Math.round(probe.tookMs)} ms`,
   })
   if (probe.renderer === 'draft') return
   for (const workflow of shelf.workflows.values()) {

@@ -11,7 +11,7 @@ import type { Terminal } from './terminal.js'
 export async function runDraftServer(
   config: Config,
   terminal: Terminal,
-  flags: { port: number; option?: string[] },
+  flags: { port: number; option?: string[]; verbose?: boolean },
 ): Promise<number> {
   const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: outputRoot() })
   const provider = plugins.map(plugin => plugin.provider).find(each => each?.startDraftServer)
@@ -19,31 +19,36 @@ export async function runDraftServer(
     throw failure('USAGE_INVALID', { problem: 'No plugin draws drafts', next: 'restore plugins/provider-comfyui' })
   const stop = new AbortController()
   const options = { port: flags.port, ...parseOptions(flags.option ?? []) }
-  const server = await provider.startDraftServer(options, { log: commandLog(config, true), signal: stop.signal })
+  const server = await provider.startDraftServer(options, {
+    log: commandLog(config, flags.verbose ?? false),
+    signal: stop.signal,
+  })
   terminal.answer({ url: server.url })
-  terminal.say(
-    `The draft server answers at ${server.url}\n  foundry render manifests/aurora.yaml --server ${server.url}`,
-  )
+  terminal.say(`The draft server answers at ${server.url}, until Ctrl C. In another terminal:`)
+  terminal.say(`  foundry render manifests/aurora.yaml --server ${server.url}`)
   await new Promise(resolve => process.once('SIGINT', resolve).once('SIGTERM', resolve))
   stop.abort()
   await server.close()
   return exitCodes.done
 }
 
-function parseOptions(list: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(
-    list.map(each => {
-      const [name = '', value = ''] = each.split('=', 2)
-      return [
-        name,
-        value === 'true'
-          ? true
-          : value === 'false'
-            ? false
-            : Number.isFinite(Number(value)) && value !== ''
-              ? Number(value)
-              : value,
-      ]
-    }),
-  )
+/** `name=value`, with dots for what lies deeper: `faults.jobMs=200`. Throws USAGE_INVALID. */
+export function parseOptions(list: readonly string[]): Record<string, unknown> {
+  const options: Record<string, unknown> = {}
+  for (const each of list) {
+    const [, name = '', value = ''] = /^([A-Za-z]+(?:\.[A-Za-z]+)?)=(.+)$/.exec(each) ?? []
+    if (name === '')
+      throw failure('USAGE_INVALID', { problem: `"${each}" is no option`, next: 'write it as name=value' })
+    const [group = '', inner] = name.split('.')
+    const known = options[group]
+    options[group] =
+      inner === undefined ? toValue(value) : { ...(typeof known === 'object' && known), [inner]: toValue(value) }
+  }
+  return options
+}
+
+function toValue(text: string): unknown {
+  if (text === 'true' || text === 'false') return text === 'true'
+  // A version such as 0.12.1 is no number, and stays a word.
+  return Number.isFinite(Number(text)) ? Number(text) : text
 }

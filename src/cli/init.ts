@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { cp, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { packageRoot } from '../config/config.js'
+import { isHome, packageRoot } from '../config/config.js'
 import { failure } from '../errors.js'
 import { makeFolder } from '../files/durable.js'
 import { exitCodes } from './exit-codes.js'
@@ -17,23 +17,35 @@ const configText = `# Persona Foundry. Every field: foundry schema config/1
 
 /** Makes a home, or fills up what an existing one lacks; nothing that is there is changed. */
 export async function initHome(dir: string, terminal: Terminal, { examples }: { examples: boolean }): Promise<number> {
-  if (existsSync(dir) && !existsSync(join(dir, 'foundry.yaml')) && (await readdir(dir)).length > 0) {
-    throw failure('USAGE_INVALID', { problem: `${dir} is not empty and not a home`, next: 'choose another folder' })
-  }
+  const isKnown = isHome(dir)
+  if (!isKnown) await checkEmpty(dir)
   await fillHome(dir, examples)
-  terminal.answer({ home: dir })
-  terminal.say(`A home lies in ${dir}. Next:`)
+  terminal.answer({ home: dir, isNew: !isKnown })
+  terminal.say(`${dir} ${isKnown ? 'was a home already: what it lacked was added' : 'is a home now'}. Next:`)
   terminal.say(`  cd ${dir}`)
-  terminal.say(`  foundry render ${examples ? 'manifests/aurora.yaml' : 'manifests'} --draft`)
+  if (examples) terminal.say('  foundry render manifests/aurora.yaml --draft')
   terminal.say('  foundry doctor')
   return exitCodes.done
 }
 
+/** Hidden files do not count: a repository may be there first. */
+async function checkEmpty(dir: string): Promise<void> {
+  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    const reason = error.code === 'ENOTDIR' ? 'it is not a folder' : (error.code ?? 'unreadable')
+    throw failure('FILE_UNREADABLE', { file: dir, reason }, error)
+  })
+  if (names.every(name => name.startsWith('.'))) return
+  throw failure('USAGE_INVALID', { problem: `${dir} is not empty and no home`, next: 'name an empty or a new folder' })
+}
+
+/** Adds what a home lacks; with the examples that ship. */
 export async function fillHome(dir: string, examples: boolean): Promise<void> {
   await makeFolder(dir)
   for (const folder of ['talents', 'manifests', 'workflows', 'runs', 'plugins']) {
     await makeFolder(join(dir, folder))
-    const isWanted = (source: string) => examples || /README\.md$/.test(source) || source.endsWith(folder)
+    const isWanted = (source: string) =>
+      examples || folder === 'workflows' || /README\.md$/.test(source) || source.endsWith(folder)
     const source = join(packageRoot, folder)
     if (folder !== 'runs' && folder !== 'plugins' && existsSync(source)) {
       await cp(source, join(dir, folder), { recursive: true, force: false, filter: isWanted })

@@ -1,18 +1,18 @@
 #!/usr/bin/env node
-import { createProgram } from './program.js'
 import { exitCodeOf } from './exit-codes.js'
+import { createProgram } from './program.js'
 import { createTerminal } from './terminal.js'
 
-const json = process.argv.includes('--json')
-process.stdout.on('error', error => {
-  // The reader of a pipe went away: nothing is left to say.
-  if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(0)
-  throw error
-})
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', error => {
+    // The reader of a pipe went away: what is left to say is lost, and the work goes on to its own exit code.
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  })
+}
 
 try {
   process.exitCode = await createProgram()(process.argv)
 } catch (error) {
-  createTerminal({ json, colour: process.env['NO_COLOR'] === undefined }).fail(error)
+  createTerminal({ json: process.argv.includes('--json'), colour: !process.env['NO_COLOR'] }).fail(error)
   process.exitCode = exitCodeOf(error)
 }

@@ -1,17 +1,16 @@
-import { spawn } from 'node:child_process'
-import { lstat, readdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/config.js'
+import { isHome } from '../config/config.js'
 import { failure, FoundryError, type Problem } from '../errors.js'
-import { isDropName } from '../library/drop.js'
 import type { RunSummary } from '../operations/runs.js'
 import type { Submission, Submitted } from '../operations/submit.js'
-import { runFiles } from '../record/run-folder.js'
 import { type Door, openDoor } from './door.js'
 import { exitCodeOf, exitCodes } from './exit-codes.js'
+import { findDropFiles } from './find-drop-files.js'
 import { commandLog } from './log.js'
-import { watchProgress } from './progress.js'
+import { type Ending, runOnDone } from './on-done.js'
+import { type Progress, watchProgress } from './progress.js'
+import { isEnded, type Outcome, type Refused, reportPlan, reportRender, toOutcome } from './report-render.js'
 import type { Terminal } from './terminal.js'
 
 export interface RenderOptions {
@@ -19,22 +18,17 @@ export interface RenderOptions {
   timeoutMs?: number
   onDone?: string
   isVerbose: boolean
+  /** Servers were named on the command line. */
+  asksFor?: 'draft' | 'servers'
 }
 
-interface Outcome {
-  run: string
-  state: string
-  counts: Record<string, number>
-  folder: string
-  manifest: string
-  contactSheet: string
-}
-
-const foldersDepthMax = 6
-const dropsMax = 100_000
 const pollMs = 250
 /** How long an interrupted command lets commits that are under way end. */
 const interruptDrainMs = 1500
+/** A server that another process has not looked at yet is given this long. */
+const serverUnknownMsMax = 16_000
+/** Longer than any timer counts. */
+const timeoutMsMax = 2 ** 31 - 1
 
 /** Renders drops and waits for them. Answers the exit code. */
 export async function render(
@@ -43,36 +37,62 @@ export async function render(
   terminal: Terminal,
   options: RenderOptions,
 ): Promise<number> {
-  const drops = await findDropFiles(paths)
-  if (drops.length === 0) {
-    throw failure('USAGE_INVALID', {
-      problem: `No drop was found at ${paths.join(', ')}`,
-      next: 'give a .yaml or .json file, or a folder of them',
-    })
+  const end = async (ending: Ending) => {
+    if (options.onDone !== undefined && ending.exitCode !== exitCodes.interrupted)
+      await runOnDone(options.onDone, ending, terminal)
   }
-  const progress = watchProgress(terminal)
-  const door = await openDoor(config, { log: commandLog(config, options.isVerbose), progress: progress.tick })
-  const interrupt = listenForInterrupt()
-  const limit = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs)
   try {
-    if (door.owner && config.hasOwnServers) {
-      terminal.note(`process ${door.owner.pid} owns this home: it renders with its own servers`)
+    const ending = await renderDrops(await findDropFiles(paths), config, terminal, options)
+    await end(ending)
+    return ending.exitCode
+  } catch (error) {
+    await end({ exitCode: exitCodeOf(error), runs: [] })
+    throw error
+  }
+}
+
+async function renderDrops(
+  drops: readonly string[],
+  config: Config,
+  terminal: Terminal,
+  options: RenderOptions,
+): Promise<Ending> {
+  const { submission } = options
+  const progress = watchProgress(terminal)
+  const interrupt = listenForInterrupt()
+  const limit = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(clampTimeout(options.timeoutMs))
+  const isNewHome = !isHome(config.paths.home)
+  const log = commandLog(config, options.isVerbose)
+  const door = await openDoor(config, { log, progress: progress.tick, mayMakeHome: true })
+  try {
+    if (isNewHome && !submission.dryRun) terminal.note(`runs/ and .foundry/ are kept in ${config.paths.home}`)
+    await checkOwner(door, options, terminal)
+    const tried = await serversWithoutAnswer(door)
+    const canSubmit = tried === undefined || submission.dryRun === true
+    const { submitted, refused } = await submitAll(door, drops, terminal, {
+      ...submission,
+      dryRun: !canSubmit || submission.dryRun === true,
+    })
+    const exitCode = refused.length > 0 ? exitCodes.badInput : exitCodes.done
+    if (submission.dryRun) {
+      reportPlan(submitted, { exitCode, refused }, terminal)
+      return { exitCode, runs: [] }
     }
-    const { submitted, refused } = await submitAll(door, drops, terminal, options.submission)
-    if (options.submission.dryRun) return reportPlan(submitted, refused, terminal)
     const open = submitted.filter(each => !isEnded(each.state))
-    if (open.length > 0 && door.own) await startFarm(door, submitted)
-    const outcomes = await waitForRuns(door, submitted, progress, [interrupt.signal, ...(limit ? [limit] : [])])
+    // Without a server nothing is accepted, so that no run is left behind that nobody waits for.
+    if (tried && open.length > 0) throw failure('SERVER_NONE', { tried })
+    const outcomes = await waitForRuns(door, submitted, {
+      progress,
+      stops: [interrupt.signal, ...(limit ? [limit] : [])],
+    })
     const code = interrupt.signal.aborted
       ? exitCodes.interrupted
       : limit?.aborted && outcomes.some(each => !isEnded(each.state))
         ? exitCodes.timedOut
         : codeOf(outcomes, refused)
     progress.end()
-    report(outcomes, refused, submitted, code, terminal)
-    if (options.onDone !== undefined && code !== exitCodes.interrupted)
-      await runHook(options.onDone, outcomes, code, terminal)
-    return code
+    reportRender({ exitCode: code, runs: outcomes, refused }, submitted, terminal)
+    return { exitCode: code, runs: outcomes }
   } finally {
     progress.end()
     interrupt.stop()
@@ -80,37 +100,28 @@ export async function render(
   }
 }
 
-/** Files as they are; folders by the drops in them. */
-export async function findDropFiles(paths: readonly string[]): Promise<string[]> {
-  const found: string[] = []
-  for (const path of paths) {
-    const stat = await lstat(path).catch(error => {
-      throw failure(
-        'FILE_UNREADABLE',
-        { file: path, reason: (error as NodeJS.ErrnoException).code ?? 'unreadable' },
-        error,
-      )
-    })
-    if (stat.isDirectory()) await collect(resolve(path), 0, found)
-    else found.push(resolve(path))
+/** What the owner's servers render is the owner's choice: drafts that would become real pictures are refused. */
+async function checkOwner(door: Door, { asksFor }: RenderOptions, terminal: Terminal): Promise<void> {
+  if (!door.owner || asksFor === undefined) return
+  const { pid } = door.owner
+  const { renderer } = await door.call('status', {})
+  if (asksFor === 'draft' && renderer !== 'draft') {
+    const problem = `Process ${pid} works on this home and renders on ${renderer}, not drafts`
+    throw failure('USAGE_INVALID', { problem, next: 'stop it, or take another home with --home DIR' })
   }
-  return found
+  if (asksFor === 'servers') terminal.note(`Process ${pid} works on this home and renders on its own servers`)
 }
 
-async function collect(folder: string, depth: number, found: string[]): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true })
-  const isCall = entries.some(entry => entry.name === 'characters' && entry.isDirectory())
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (found.length >= dropsMax || entry.name.startsWith('.')) continue
-    const path = join(folder, entry.name)
-    if (entry.isDirectory() && depth < foldersDepthMax && (!isCall || entry.name === 'characters'))
-      await collect(path, depth + 1, found)
-    else if (
-      entry.isFile() &&
-      isDropName(entry.name) &&
-      (!folder.endsWith('characters') || entry.name === 'persona_manifest.json')
-    )
-      found.push(path)
+/** Undefined as soon as one server has answered; otherwise those that were asked in vain. */
+async function serversWithoutAnswer(door: Door): Promise<string[] | undefined> {
+  const { own } = door
+  if (own) return (await own.foundry.farm.firstAnswer()) ? undefined : own.foundry.farm.addresses()
+  const until = Date.now() + serverUnknownMsMax
+  for (;;) {
+    const { servers } = await door.call('servers', {})
+    if (servers.some(each => each.state === 'ready')) return undefined
+    if (Date.now() > until || servers.every(each => each.state !== 'unknown')) return servers.map(each => each.name)
+    await sleep(pollMs)
   }
 }
 
@@ -119,53 +130,87 @@ async function submitAll(
   drops: readonly string[],
   terminal: Terminal,
   submission: RenderOptions['submission'],
-): Promise<{ submitted: Submitted[]; refused: { drop: string; problems: Problem[] }[] }> {
+): Promise<{ submitted: Submitted[]; refused: Refused[] }> {
   const submitted = new Map<string, Submitted>()
-  const refused: { drop: string; problems: Problem[] }[] = []
+  const refused: Refused[] = []
+  const told = new Set<string>()
   for (const path of drops) {
     try {
       const answer = await door.call('submit', { ...submission, path })
-      terminal.problems(answer.warnings)
-      submitted.set(answer.run, answer)
+      terminal.problems(answer.warnings.filter(each => isNews(each, told)))
+      submitted.set(answer.run, submission.dryRun ? answer : await tryAgain(door, answer, terminal))
     } catch (error) {
       if (!(error instanceof FoundryError) || exitCodeOf(error) !== exitCodes.badInput) throw error
-      if (drops.length === 1) throw error
-      terminal.fail(error)
-      refused.push({ drop: path, problems: (error.details['problems'] ?? []) as Problem[] })
+      if (!terminal.isJson) terminal.fail(error)
+      refused.push({ drop: path, problems: problemsOf(error) })
     }
   }
   return { submitted: [...submitted.values()], refused }
 }
 
-/** As the owner of the home, for as long as this command lasts and for its own runs alone. */
-async function startFarm(door: Door, submitted: readonly Submitted[]): Promise<void> {
-  const foundry = door.own?.foundry
-  if (!foundry) return
-  foundry.desk.focusOn(new Set(submitted.map(each => each.run)))
-  const probes = await foundry.farm.look()
-  if (probes.length === 0) throw failure('SERVER_NONE', { tried: foundry.farm.addresses() })
-  await foundry.farm.start()
+/** Whoever gives the same command again wants the pictures that are missing. */
+async function tryAgain(door: Door, answer: Submitted, terminal: Terminal): Promise<Submitted> {
+  if (answer.isNew || (answer.state !== 'failed' && answer.state !== 'cancelled')) return answer
+  terminal.note(`${answer.run} was ${answer.state}: what is missing is tried again`)
+  const { state } = await door.call('retryRun', { id: answer.run })
+  return { ...answer, state }
+}
+
+/** Many drops of one library have the same things to say: each is told once. */
+function isNews(problem: Problem, told: Set<string>): boolean {
+  const key = JSON.stringify(problem)
+  return !told.has(key) && told.add(key) !== undefined
+}
+
+function problemsOf(error: FoundryError): Problem[] {
+  const listed = error.details['problems']
+  // DROP_INVALID carries its problems; any other refusal is one problem of its own.
+  if (Array.isArray(listed)) return listed as Problem[]
+  return [{ severity: 'error', code: error.code, message: error.message }]
 }
 
 async function waitForRuns(
   door: Door,
   submitted: readonly Submitted[],
-  progress: ReturnType<typeof watchProgress>,
-  stops: readonly AbortSignal[],
+  { progress, stops }: { progress: Progress; stops: readonly AbortSignal[] },
 ): Promise<Outcome[]> {
   const open = new Set(submitted.map(each => each.run))
   const outcomes = new Map<string, Outcome>()
   const stop = AbortSignal.any([...stops])
+  let started: Door['own']
   for (;;) {
     for (const run of open) {
-      const shown = await door.call('showRun', { id: run, limit: 1 })
+      const shown = await door.call('showRun', { id: run, limit: 0 })
       outcomes.set(run, toOutcome(shown))
       if (isEnded(shown.state) || isStuck(shown)) open.delete(run)
     }
     progress.counts([...outcomes.values()].map(each => each.counts))
     if (open.size === 0 || stop.aborted) return [...outcomes.values()]
-    const broken = door.own?.broken ?? new Promise<never>(() => undefined)
-    await Promise.race([sleep(pollMs, undefined, { signal: stop }).catch(() => undefined), broken])
+    // At first, or when the process that owned the home has gone.
+    if (door.own && door.own !== started) {
+      started = door.own
+      await startFarm(started, open)
+    }
+    await nextNews(door, stop)
+  }
+}
+
+/** As the owner of the home, for as long as this command lasts. */
+async function startFarm({ foundry }: NonNullable<Door['own']>, runs: ReadonlySet<string>): Promise<void> {
+  for (const run of runs) foundry.desk.alsoWorkOn(run)
+  if (!(await foundry.farm.firstAnswer())) throw failure('SERVER_NONE', { tried: foundry.farm.addresses() })
+  await foundry.farm.start()
+}
+
+/** Waits for a moment, or until a run of ours has ended. Rejects when the journal can no longer be written. */
+async function nextNews({ own }: Door, stop: AbortSignal): Promise<void> {
+  const news = new AbortController()
+  const stopListening = own?.foundry.ledger.listen(event => event.kind === 'run-finished' && news.abort())
+  try {
+    const pause = sleep(pollMs, undefined, { signal: AbortSignal.any([stop, news.signal]) }).catch(() => undefined)
+    await Promise.race([pause, ...(own ? [own.broken] : [])])
+  } finally {
+    stopListening?.()
   }
 }
 
@@ -174,91 +219,13 @@ function isStuck({ counts }: RunSummary): boolean {
   return (counts['held'] ?? 0) > 0 && (counts['waiting'] ?? 0) + (counts['running'] ?? 0) === 0
 }
 
-function isEnded(state: string): boolean {
-  return state === 'done' || state === 'failed' || state === 'cancelled'
-}
-
-function toOutcome({ run, state, counts, folder }: RunSummary): Outcome {
-  return {
-    run,
-    state,
-    counts,
-    folder,
-    manifest: join(folder, runFiles.manifest),
-    contactSheet: join(folder, runFiles.contactSheet),
-  }
-}
-
 function codeOf(outcomes: readonly Outcome[], refused: readonly unknown[]): number {
   if (outcomes.some(each => each.state !== 'done')) return exitCodes.someFailed
   return refused.length > 0 ? exitCodes.badInput : exitCodes.done
 }
 
-function report(
-  outcomes: readonly Outcome[],
-  refused: readonly { drop: string; problems: Problem[] }[],
-  submitted: readonly Submitted[],
-  exitCode: number,
-  terminal: Terminal,
-): void {
-  terminal.answer({ exitCode, runs: outcomes, refused })
-  for (const outcome of outcomes) {
-    const { counts } = outcome
-    const wasDone = submitted.some(each => each.run === outcome.run && !each.isNew && isEnded(each.state))
-    const total = (counts['slots'] ?? 0) - (counts['skipped'] ?? 0)
-    const done = counts['done'] ?? 0
-    const isAllDone = done === total
-    const verb = wasDone ? 'already rendered' : 'rendered'
-    const troubles = ['failed', 'held', 'cancelled', 'waiting', 'running', 'skipped'].filter(
-      state => (counts[state] ?? 0) > 0,
-    )
-    const rest = troubles.map(state => `, ${counts[state]} ${state}`).join('')
-    const reused = !wasDone && (counts['reused'] ?? 0) > 0 ? ` (${counts['reused']} taken over from earlier runs)` : ''
-    terminal.say(
-      `${terminal.paint(isAllDone ? 'green' : 'red', isAllDone ? '✔' : '✘')} ${outcome.run}: ${done} of ${total} ${verb}${reused}${rest}`,
-    )
-    terminal.say(`  images    ${join(outcome.folder, runFiles.images)}`)
-    terminal.say(`  manifest  ${outcome.manifest}`)
-    if (isEnded(outcome.state)) terminal.say(`  contact   ${outcome.contactSheet}`)
-    if (!isAllDone && isEnded(outcome.state))
-      terminal.say(`  reasons   foundry runs show ${outcome.run} --state failed`)
-  }
-}
-
-function reportPlan(submitted: readonly Submitted[], refused: readonly unknown[], terminal: Terminal): number {
-  terminal.answer({ exitCode: refused.length > 0 ? exitCodes.badInput : exitCodes.done, runs: submitted, refused })
-  for (const { run, slots, plan, isNew, state } of submitted) {
-    terminal.say(`${run}: ${slots} pictures, ${isNew ? 'to render' : state}`)
-    for (const series of plan) {
-      const loras = Object.entries(series.loras).map(([talent, weight]) => `${talent} ${weight}`)
-      const what = series.skipped === undefined ? `${series.slots} × ${series.size}` : `skipped: ${series.skipped}`
-      terminal.say(
-        `  ${series.subject} · ${series.template} · ${series.workflow} · ${what}${loras.length > 0 ? ` · ${loras.join(', ')}` : ''}`,
-      )
-    }
-  }
-  return refused.length > 0 ? exitCodes.badInput : exitCodes.done
-}
-
-/** `--on-done CMD`: run by the shell with the outcome in its environment. Its own exit code is only noted. */
-async function runHook(
-  command: string,
-  outcomes: readonly Outcome[],
-  exitCode: number,
-  terminal: Terminal,
-): Promise<void> {
-  const env = {
-    ...process.env,
-    FOUNDRY_EXIT_CODE: String(exitCode),
-    FOUNDRY_RUNS: outcomes.map(each => each.run).join(' '),
-    FOUNDRY_MANIFESTS: outcomes.map(each => each.manifest).join('\n'),
-  }
-  const code = await new Promise<number | null>(done => {
-    spawn(command, { shell: true, stdio: ['ignore', 2, 2], env })
-      .on('close', done)
-      .on('error', () => done(null))
-  })
-  if (code !== 0) terminal.note(`--on-done ended with ${code ?? 'no exit code'}`)
+function clampTimeout(timeoutMs: number): number {
+  return Math.min(Math.ceil(timeoutMs), timeoutMsMax)
 }
 
 function listenForInterrupt(): { signal: AbortSignal; stop(): void } {

@@ -6,16 +6,18 @@ type Style = Parameters<typeof styleText>[0]
 /** Where a command says things: results to stdout, everything else to stderr. The only part that prints. */
 export interface Terminal {
   isJson: boolean
+  /** Whether somebody looks at stderr. */
   isLive: boolean
   /** A result for people; nothing in JSON mode. */
   say(text: string): void
-  /** The result for programs; nothing otherwise. */
+  /** The result for programs, as the only document on stdout; nothing otherwise. */
   answer(value: unknown): void
   note(text: string): void
   problems(problems: readonly Problem[]): void
   fail(error: unknown): void
   /** One line that is written over again; on a terminal only. */
   live(text: string): void
+  /** For `say`: colours only where stdout is a terminal. */
   paint(style: Style, text: string): string
 }
 
@@ -24,61 +26,79 @@ export interface TerminalOptions {
   colour: boolean
 }
 
-export function createTerminal({ json, colour }: TerminalOptions): Terminal {
-  const isLive = process.stderr.isTTY === true && !json
-  const hasColour = colour && isLive
+/** A stream as far as it is written to: those of the process, or a test's. */
+export interface Sink {
+  write(text: string): unknown
+  isTTY?: boolean
+  columns?: number
+}
+
+export function createTerminal(
+  { json, colour }: TerminalOptions,
+  { out, err }: { out: Sink; err: Sink } = { out: process.stdout, err: process.stderr },
+): Terminal {
+  const isLive = err.isTTY === true && !json
+  const paintFor = (sink: Sink) => (style: Style, text: string) =>
+    // The caller knows about NO_COLOR; asked by itself, styleText would look at the process's own stdout.
+    colour && !json && sink.isTTY === true ? styleText(style, text, { validateStream: false }) : text
+  const paintNote = paintFor(err)
   let liveLength = 0
-  const paint = (style: Style, text: string) => (hasColour ? styleText(style, text) : text)
   const clear = () => {
-    if (liveLength > 0) process.stderr.write(`\r${' '.repeat(liveLength)}\r`)
+    if (liveLength > 0) err.write(`\r${' '.repeat(liveLength)}\r`)
     liveLength = 0
   }
   const note = (text: string) => {
     clear()
-    process.stderr.write(`${text}\n`)
+    err.write(`${text}\n`)
   }
+  const problems = (list: readonly Problem[]) => {
+    for (const problem of list) {
+      const isError = problem.severity === 'error'
+      note(`${paintNote(isError ? 'red' : 'yellow', problem.severity)} ${describeProblem(problem)}`)
+    }
+  }
+  const print = (value: unknown) => out.write(`${JSON.stringify(value, null, 2)}\n`)
   return {
     isJson: json,
     isLive,
-    paint,
+    paint: paintFor(out),
     note,
+    problems,
     say(text) {
       if (json) return
       clear()
-      process.stdout.write(`${text}\n`)
+      out.write(`${text}\n`)
     },
     answer(value) {
-      if (json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
-    },
-    problems(problems) {
-      for (const problem of problems) {
-        const isError = problem.severity === 'error'
-        note(`${paint(isError ? 'red' : 'yellow', problem.severity)} ${describeProblem(problem)}`)
-      }
+      if (json) print(value)
     },
     fail(error) {
       if (json) {
-        const { code, details } = error instanceof FoundryError ? error : { code: 'FOUNDRY_FAILED', details: {} }
-        process.stdout.write(`${JSON.stringify({ error: { code, message: reasonOf(error), details } }, null, 2)}\n`)
+        print({ error: toBody(error) })
         return
       }
       const listed = error instanceof FoundryError ? error.details['problems'] : undefined
-      if (Array.isArray(listed) && error instanceof FoundryError) {
+      if (Array.isArray(listed)) {
         // Failures that list problems say each on a line of its own, rather than all in one sentence.
-        note(`${paint('red', 'error')} ${reasonOf(error).split(': ')[0]}:`)
-        this.problems(listed as Problem[])
+        note(`${paintNote('red', 'error')} ${reasonOf(error).split(': ')[0]}:`)
+        problems(listed as Problem[])
       } else {
-        note(`${paint('red', 'error')} ${reasonOf(error)}`)
+        note(`${paintNote('red', 'error')} ${reasonOf(error)}`)
       }
     },
     live(text) {
       if (!isLive) return
-      const width = process.stderr.columns ?? 80
-      const shown = text.slice(0, width - 1)
-      process.stderr.write(`\r${shown}${' '.repeat(Math.max(0, liveLength - shown.length))}`)
+      const shown = text.slice(0, (err.columns ?? 80) - 1)
+      err.write(`\r${shown}${' '.repeat(Math.max(0, liveLength - shown.length))}`)
       liveLength = shown.length
     },
   }
+}
+
+/** A failure for programs. */
+export function toBody(error: unknown): { code: string; message: string; details: unknown } {
+  const { code, details } = error instanceof FoundryError ? error : { code: 'FOUNDRY_FAILED', details: {} }
+  return { code, message: reasonOf(error), details }
 }
 
 /** Columns aligned by the longest cell. */

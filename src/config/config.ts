@@ -109,9 +109,14 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
 
 /** The nearest folder at or above `from` that is a home. */
 export function findHome(from: string): string | undefined {
-  if (existsSync(join(from, 'foundry.yaml')) || existsSync(join(from, '.foundry'))) return from
+  if (isHome(from)) return from
   const parent = dirname(from)
   return parent === from ? undefined : findHome(parent)
+}
+
+/** Whether a foundry has worked in this folder, or was set up to. */
+export function isHome(folder: string): boolean {
+  return existsSync(join(folder, 'foundry.yaml')) || existsSync(join(folder, '.foundry'))
 }
 
 /** A complete server entry from a partial one: the schema's own defaults. */

@@ -1,17 +1,20 @@
 import type { Logger } from 'pino'
-import { FoundryError, reasonOf } from '../errors.js'
+import { type ErrorCode, FoundryError, reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
 import { jobMaker, type JobMaker, promptIdOf } from '../plan/make-job.js'
 import type { Job } from '../plan/job.js'
 import { indexSlots, type SlotIndex, slotAt } from '../plan/slots.js'
 import type { Attempt, RenderFailure } from '../plugins/contract.js'
 import { adoptPicture, commitPicture, type Committed, type CommitPlace, reusePicture } from '../record/commit.js'
+import type { FoundryEvent } from '../record/events.js'
 import type { Ledger } from '../record/ledger.js'
 import type { AttemptOutcome, Lease, RunState } from '../record/state.js'
 import { isSettled, stateOf } from '../record/state.js'
 import type { RunFile } from '../schema/run.js'
 import type { ModelUse } from '../schema/trace.js'
 import { chooseNextStep, isCharged, retryDelayMs } from './choose-next-step.js'
+import { persist } from './persist.js'
+import { Signal } from './signal.js'
 
 /** What the desk needs of the rest of the foundry. */
 export interface DeskHost {
@@ -30,8 +33,10 @@ export interface DeskHost {
   /** Identities of the heavy files, as the first server that will render tells them. */
   identify(models: readonly { folder: string; name: string }[]): ModelUse[]
   keepThumbnail(run: string, slot: number, thumbnail: Buffer): Promise<void>
-  /** Every slot of the run is settled. */
+  /** Every slot of the run is settled: journals `run-finished`, unless somebody has asked for more by then. */
   finish(run: RunState, index: SlotIndex): Promise<void>
+  /** A slot waits again. */
+  freed(): void
 }
 
 interface OpenRun {
@@ -63,6 +68,8 @@ export class Desk {
   private readonly open = new Map<string, OpenRun>()
   private readonly opening = new Map<string, Promise<OpenRun | undefined>>()
   private readonly finishing = new Map<string, Promise<void>>()
+  private readonly halted = new AbortController()
+  private readonly signal = new Signal()
   /** When set, only these runs are worked on. */
   private focus: ReadonlySet<string> | undefined
 
@@ -84,8 +91,15 @@ export class Desk {
     for (const state of this.host.ledger.state.runs.values()) {
       if (jobs.length >= max) break
       if (!this.isOurs(state) || state.finished || state.isCancelled || state.counts.waiting === 0) continue
-      const run = await this.openRun(state.accepted.run)
-      if (run) await this.feedRun(run, max, jobs)
+      try {
+        const run = await this.openRun(state.accepted.run)
+        if (run) await this.feedRun(run, max, jobs)
+        else await this.settleRun(state.accepted.run)
+      } catch (error) {
+        // What was made before belongs to whoever asked; the error comes again at the next feeding.
+        if (jobs.length === 0) throw error
+        break
+      }
     }
     return jobs
   }
@@ -99,7 +113,7 @@ export class Desk {
       if (state.leases.size > 0) {
         const run = await this.openRun(state.accepted.run)
         for (const [ordinal, lease] of run ? [...state.leases] : []) {
-          const job = run && this.makeJob(run, ordinal)
+          const job = run && (await this.makeJob(run, ordinal))
           if (!run || !job) continue
           run.taken.add(ordinal)
           const attempt = { job: lease.job, number: lease.attempt, promptId: lease.promptId }
@@ -121,7 +135,7 @@ export class Desk {
     const number = (run.state.attempts[job.slot.ordinal] ?? 0) + 1
     const attempt = { job: job.id, number, promptId: promptIdOf(job.id, number) }
     const { ordinal: slot } = job.slot
-    await this.host.ledger.append({
+    await this.append({
       kind: 'attempt-leased',
       at: Date.now(),
       run: job.run,
@@ -131,12 +145,15 @@ export class Desk {
       server,
       promptId: attempt.promptId,
     })
-    return attempt
+    if (run.state.leases.get(slot)?.attempt === number) return attempt
+    // Cancelled while it was being written.
+    this.release(job)
+    return undefined
   }
 
   async submitted(job: Job, attempt: Attempt, submittedSha256: string): Promise<void> {
     const { run, slot } = job
-    await this.host.ledger.append({
+    await this.append({
       kind: 'attempt-submitted',
       at: Date.now(),
       run,
@@ -149,31 +166,30 @@ export class Desk {
 
   /** Journals the end of an attempt and says what follows. */
   async failed(job: Job, attempt: Attempt, server: string, failure: RenderFailure): Promise<'again' | 'settled'> {
-    const run = this.open.get(job.run)
-    const before = run?.state.failures.get(job.slot.ordinal) ?? []
-    const charged = before.filter(each => isCharged(each.outcome)).length + (isCharged(failure.reason) ? 1 : 0)
-    const step = chooseNextStep(failure.reason, charged, this.host.attemptsMax)
-    const { run: runId } = job
+    const { run: id } = job
     const slot = job.slot.ordinal
+    const tries = this.triesOf(id, slot, failure)
+    const step = chooseNextStep(failure.reason, tries, this.host.attemptsMax)
     const at = Date.now()
+    const message = failure.message.slice(0, messageLengthMax)
     const ended = {
       kind: 'attempt-ended' as const,
       at,
-      run: runId,
+      run: id,
       slot,
       attempt: attempt.number,
       server,
       outcome: failure.reason,
-      message: failure.message.slice(0, messageLengthMax),
+      message,
     }
-    if (step === 'fail') {
-      await this.host.ledger.append(ended, { kind: 'slot-failed', at, run: runId, slot, reason: ended.message })
-    } else {
-      await this.host.ledger.append(ended)
-    }
-    if (step === 'fail' || !isCharged(failure.reason)) this.release(job)
-    else setTimeout(() => this.release(job), retryDelayMs(charged)).unref()
-    await this.settleRun(runId)
+    await this.append(
+      ended,
+      ...(step === 'fail' ? [{ kind: 'slot-failed' as const, at, run: id, slot, reason: message }] : []),
+    )
+    const delayMs = step === 'fail' ? 0 : retryDelayMs(tries)
+    if (delayMs === 0) this.release(job)
+    else setTimeout(() => this.release(job), delayMs).unref()
+    await this.settleRun(id)
     return step === 'fail' ? 'settled' : 'again'
   }
 
@@ -181,33 +197,18 @@ export class Desk {
   async commit(job: Job, attempt: Attempt, bytes: Buffer, facts: RenderedFacts): Promise<void> {
     const run = this.open.get(job.run)
     if (!run) return
-    const committed = await commitPicture(
-      bytes,
-      job,
-      this.placeOf(run, job.slot.ordinal),
-      this.factsOf(run, job, attempt, facts),
-    )
-    if ('orphan' in committed) {
-      const { run: runId } = job
-      await this.host.ledger.append({
-        kind: 'orphan-kept',
-        at: Date.now(),
-        run: runId,
-        slot: job.slot.ordinal,
-        attempt: attempt.number,
-        file: committed.orphan.split(/[\\/]/).at(-1) ?? '',
-      })
-      await this.adopt(run, job, attempt, facts.server.name)
-      return
-    }
-    await this.settle(run, job, attempt.number, committed)
+    const place = this.placeOf(run, job.slot.ordinal)
+    const committed = await this.persist(() => commitPicture(bytes, job, place, this.factsOf(run, job, attempt, facts)))
+    if ('orphan' in committed) await this.keepOrphan(run, job, attempt, { server: facts.server.name, ...committed })
+    else await this.settle(run, job, attempt.number, committed)
   }
 
   /** Gives a slot back that was offered and not leased. */
   release(job: Job): void {
     const run = this.open.get(job.run)
-    run?.taken.delete(job.slot.ordinal)
-    if (run && run.cursor > job.slot.ordinal) run.cursor = job.slot.ordinal
+    if (!run?.taken.delete(job.slot.ordinal)) return
+    run.cursor = Math.min(run.cursor, job.slot.ordinal)
+    this.host.freed()
   }
 
   /** Looks at a run again after an operator's act: from its first slot, closed if nothing is left to do. */
@@ -217,15 +218,14 @@ export class Desk {
     await this.settleRun(id)
   }
 
-  /** Waits until runs that are being finished are finished. */
-  async idle(): Promise<void> {
-    await Promise.all(this.finishing.values())
+  /** Waits for room on the disk no longer: what is not written by now is found again at the next start. */
+  halt(): void {
+    this.halted.abort()
   }
 
-  /** Job of a slot, for `reproduce` and `why`. */
-  async jobOf(runId: string, ordinal: number): Promise<Job | undefined> {
-    const run = await this.openRun(runId)
-    return run && this.makeJob(run, ordinal)
+  /** Waits until runs that are being finished are finished. */
+  async idle(): Promise<void> {
+    while (this.finishing.size > 0) await Promise.all(this.finishing.values())
   }
 
   private isOurs(state: RunState): boolean {
@@ -241,19 +241,30 @@ export class Desk {
     while (jobs.length < max && run.taken.size < inFlightMax && run.cursor < run.index.count) {
       const ordinal = run.cursor++
       if (stateOf(run.state, ordinal) !== 'waiting' || run.taken.has(ordinal)) continue
+      const job = await this.makeJob(run, ordinal)
+      if (!job) continue
       run.taken.add(ordinal)
-      const job = this.makeJob(run, ordinal)
-      if (!job) {
-        run.taken.delete(ordinal)
-        continue
-      }
-      if (!(await this.reuse(run, job))) jobs.push(job)
+      const isReused = await this.reuse(run, job).catch(error => {
+        this.release(job)
+        throw error
+      })
+      if (!isReused) jobs.push(job)
     }
   }
 
-  private makeJob(run: OpenRun, ordinal: number): Job | undefined {
-    const slot = slotAt(run.index, ordinal)
-    return slot && run.maker.make(slot)
+  /** A slot that no job can be made of fails with the reason, and harms no other. */
+  private async makeJob(run: OpenRun, ordinal: number): Promise<Job | undefined> {
+    try {
+      const slot = slotAt(run.index, ordinal)
+      const job = slot && run.maker.make(slot)
+      if (job) return job
+      await this.failSlots(run.state, [ordinal], 'The plan has nothing to render here')
+    } catch (error) {
+      if (isOfTheHome(error)) throw error
+      await this.failSlots(run.state, [ordinal], reasonOf(error))
+    }
+    await this.settleRun(run.state.accepted.run)
+    return undefined
   }
 
   private async reuse(run: OpenRun, job: Job): Promise<boolean> {
@@ -262,7 +273,8 @@ export class Desk {
     const source = known && this.host.ledger.state.runs.get(known.run)?.done.get(known.slot)
     if (!known || !source) return false
     const from = { run: known.run, folder: this.host.runFolder(known.run), file: source.file, sha256: source.sha256 }
-    const committed = await reusePicture(from, job, this.placeOf(run, job.slot.ordinal), this.host.version)
+    const place = this.placeOf(run, job.slot.ordinal)
+    const committed = await this.persist(() => reusePicture(from, job, place, this.host.version))
     if (!committed) return false
     await this.settle(run, job, 0, committed)
     return true
@@ -272,17 +284,34 @@ export class Desk {
     const lease = run.state.leases.get(job.slot.ordinal)
     const facts = { server: { name: server }, submittedSha256: lease?.submittedSha256, timings: {} }
     const place = this.placeOf(run, job.slot.ordinal)
-    const committed = await adoptPicture(job, place, this.factsOf(run, job, attempt, facts))
+    const committed = await this.persist(() => adoptPicture(job, place, this.factsOf(run, job, attempt, facts)))
     if (!committed) return false
     await this.settle(run, job, attempt.number, committed)
     return true
   }
 
+  /** Another picture bears the name already: ours from before a crash, which is taken, or one that a human must judge. */
+  private async keepOrphan(
+    run: OpenRun,
+    job: Job,
+    attempt: Attempt,
+    { orphan, server }: { orphan: string; server: string },
+  ): Promise<void> {
+    const { run: id } = job
+    const slot = job.slot.ordinal
+    const file = orphan.split(/[\\/]/).at(-1) ?? ''
+    await this.append({ kind: 'orphan-kept', at: Date.now(), run: id, slot, attempt: attempt.number, file })
+    if (await this.adopt(run, job, attempt, server)) return
+    const reason = `Another picture lies where this one belongs; this one is kept as .foundry/orphans/${file}`
+    await this.append({ kind: 'slot-held', at: Date.now(), run: id, slot, reason })
+    run.taken.delete(slot)
+  }
+
   private async settle(run: OpenRun, job: Job, attempt: number, committed: Committed): Promise<void> {
     const { file, sha256, traceSha256, sizeBytes, thumbnail } = committed
     const slot = job.slot.ordinal
-    if (thumbnail) await this.host.keepThumbnail(job.run, slot, thumbnail)
-    await this.host.ledger.append({
+    if (thumbnail) await this.keepThumbnail(job, thumbnail)
+    await this.append({
       kind: 'slot-done',
       at: Date.now(),
       run: job.run,
@@ -299,21 +328,40 @@ export class Desk {
     await this.settleRun(job.run)
   }
 
+  /** A missing thumbnail is made again when it is wanted. */
+  private async keepThumbnail({ run, slot }: Job, thumbnail: Buffer): Promise<void> {
+    await this.host
+      .keepThumbnail(run, slot.ordinal, thumbnail)
+      .catch(error => this.host.log.warn({ run, slot: slot.id, reason: reasonOf(error) }, 'thumbnail not kept'))
+  }
+
   private async settleRun(id: string): Promise<void> {
     const state = this.host.ledger.state.runs.get(id)
-    if (!state || state.finished || !isSettled(state)) return
+    const isDue = () => state && !state.finished && isSettled(state) && !this.finishing.has(id)
+    if (!isDue()) return
     const run = await this.openRun(id)
-    if (!run || state.finished) return
-    const going =
-      this.finishing.get(id) ??
-      this.host
-        .finish(state, run.index)
-        .catch(error => this.host.log.error({ run: id, reason: reasonOf(error) }, 'run not finished'))
-        .finally(() => {
-          this.finishing.delete(id)
-          this.open.delete(id)
-        })
-    this.finishing.set(id, going)
+    if (run && isDue()) this.finishing.set(id, this.finishRun(id, run))
+  }
+
+  private async finishRun(id: string, run: OpenRun): Promise<void> {
+    try {
+      await this.host.finish(run.state, run.index)
+    } catch (error) {
+      this.finishing.delete(id)
+      this.host.log.error({ run: id, reason: reasonOf(error) }, 'run not finished')
+      if (!this.halted.signal.aborted) setTimeout(() => void this.settleAgain(id), finishRetryMs).unref()
+      return
+    }
+    this.finishing.delete(id)
+    if (run.state.finished) this.open.delete(id)
+    // Asked for more, and settled again, while it was being finished.
+    else await this.settleAgain(id)
+  }
+
+  private async settleAgain(id: string): Promise<void> {
+    await this.settleRun(id).catch(error =>
+      this.host.log.error({ run: id, reason: reasonOf(error) }, 'run not finished'),
+    )
   }
 
   private async openRun(id: string): Promise<OpenRun | undefined> {
@@ -334,7 +382,7 @@ export class Desk {
       const needsWork = !isSettled(state)
       if (needsWork && !state.models) {
         const models = this.host.identify(heavyFiles(file))
-        await this.host.ledger.append({ kind: 'run-planned', at: Date.now(), run: id, models })
+        await this.append({ kind: 'run-planned', at: Date.now(), run: id, models })
         await failpoint('plan')
       }
       const privateTexts = needsWork ? await this.host.privateTexts(state, file) : new Map<number, string>()
@@ -351,18 +399,34 @@ export class Desk {
       this.open.set(id, run)
       return run
     } catch (error) {
-      if (!(error instanceof FoundryError) || error.code === 'SERVER_NONE') throw error
-      await this.failRun(state, error.message)
+      if (isOfTheHome(error)) throw error
+      const reason = error instanceof FoundryError ? error.message : 'Its run.json cannot be used'
+      const open = [...state.slots.keys()].filter(slot => ['waiting', 'running'].includes(stateOf(state, slot)))
+      await this.failSlots(state, open, reason)
       return undefined
     }
   }
 
-  private async failRun(state: RunState, reason: string): Promise<void> {
+  private async failSlots({ accepted: { run } }: RunState, slots: readonly number[], reason: string): Promise<void> {
+    if (slots.length === 0) return
     const at = Date.now()
-    const { run } = state.accepted
-    const waiting = [...state.slots.keys()].filter(slot => ['waiting', 'running'].includes(stateOf(state, slot)))
-    await this.host.ledger.append(...waiting.map(slot => ({ kind: 'slot-failed' as const, at, run, slot, reason })))
-    this.host.log.error({ run, reason }, 'run failed')
+    await this.append(...slots.map(slot => ({ kind: 'slot-failed' as const, at, run, slot, reason })))
+    this.host.log.error({ run, slots: slots.length, reason }, 'slots failed')
+  }
+
+  private append(...events: FoundryEvent[]): Promise<void> {
+    return this.persist(() => this.host.ledger.append(...events))
+  }
+
+  private persist<Result>(write: () => Promise<Result>): Promise<Result> {
+    return persist(write, { log: this.host.log, signal: this.signal, abort: this.halted.signal })
+  }
+
+  private triesOf(id: string, slot: number, failure: RenderFailure): { charged: number; ended: number } {
+    const state = this.host.ledger.state.runs.get(id)
+    const outcomes = (state?.failures.get(slot) ?? []).slice(state?.forgiven.get(slot) ?? 0).map(each => each.outcome)
+    outcomes.push(failure.reason)
+    return { charged: outcomes.filter(isCharged).length, ended: outcomes.length }
   }
 
   private placeOf(run: OpenRun, ordinal: number): CommitPlace {
@@ -392,6 +456,19 @@ export class Desk {
 
 /** Messages of servers are bounded in the journal. */
 const messageLengthMax = 2000
+const finishRetryMs = 5000
+
+/** Failures of the home or of all servers, which say nothing about a single run. */
+const codesOfTheHome: ReadonlySet<string> = new Set<ErrorCode>([
+  'SERVER_NONE',
+  'FILE_WRITE_FAILED',
+  'JOURNAL_BROKEN',
+  'HOME_OWNERSHIP_LOST',
+])
+
+function isOfTheHome(error: unknown): boolean {
+  return error instanceof FoundryError && codesOfTheHome.has(error.code)
+}
 
 function heavyFiles(file: RunFile): { folder: string; name: string }[] {
   const found = new Map<string, { folder: string; name: string }>()

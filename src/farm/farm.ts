@@ -43,6 +43,7 @@ export class Farm {
           log: options.log,
           claim: hot => this.claim(hot),
           finish: claim => options.engine.finish(claim),
+          release: claim => options.engine.release(claim),
           changed: () => this.wake(),
           progress: options.progress,
         }),
@@ -112,8 +113,13 @@ export class Farm {
   /** Gives running jobs `limitMs` to end; those that do not are found again at the next start. */
   async stop(limitMs: number): Promise<void> {
     this.isStopped = true
+    const { desk } = this.options
+    const halt = setTimeout(() => desk.halt(), limitMs)
     await Promise.all(this.workers.map(worker => worker.stop(limitMs)))
-    await this.options.desk.idle()
+    clearTimeout(halt)
+    desk.halt()
+    await this.refilling?.catch(() => undefined)
+    await desk.idle()
   }
 
   status(): ServerStatus[] {

@@ -3,8 +3,16 @@ import type { Logger } from 'pino'
 import { describeProblem, FoundryError, hasErrors, reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
 import type { Job } from '../plan/job.js'
-import { type Attempt, type Connection, type OutputFile, type Probe, RenderFailure } from '../plugins/contract.js'
+import {
+  type Attempt,
+  type Connection,
+  type OutputFile,
+  type Probe,
+  type Receipt,
+  RenderFailure,
+} from '../plugins/contract.js'
 import type { ServerEntry } from '../schema/config.js'
+import { chooseNextStep } from './choose-next-step.js'
 import type { Desk, RenderedFacts } from './desk.js'
 import type { Claim } from './engine.js'
 import { Signal } from './signal.js'
@@ -31,6 +39,8 @@ export interface WorkerHost {
   /** The next job for a server with this hot model set. */
   claim(hot: string | undefined): Promise<Claim | undefined>
   finish(claim: Claim): Promise<void>
+  /** Puts a claimed job back where it was. */
+  release(claim: Claim): Promise<void>
   /** Something changed: a place is free, a job is settled. */
   changed(): void
   progress(job: Job, server: string, value: number, max: number): void
@@ -49,6 +59,7 @@ const probeLimitMs = 15_000
 /** Finished attempts whose pictures are fetched and committed at the same time, per server. */
 const harvestsMax = 8
 const fetchTriesMax = 4
+const fetchRetryMs = 200
 /** How long an attempt must stay unknown to its server before it counts as lost. */
 const unknownMsMax = 2500
 const idleCheckMs = 1000
@@ -174,7 +185,16 @@ export class ServerWorker {
         continue
       }
       delayMs = probeDelayMsMin
-      if (!(await this.fill())) await this.signal.wait(idleCheckMs, this.abort.signal)
+      if (!(await this.tryFill())) await this.signal.wait(idleCheckMs, this.abort.signal)
+    }
+  }
+
+  private async tryFill(): Promise<boolean> {
+    try {
+      return await this.fill()
+    } catch (error) {
+      this.host.log.error({ server: this.entry.name, reason: reasonOf(error) }, 'no job could be taken')
+      return false
     }
   }
 
@@ -186,7 +206,10 @@ export class ServerWorker {
     if (!claim) return false
     const { job } = claim
     this.hot = job.modelSet
-    const attempt = await this.host.desk.lease(job, this.entry.name)
+    const attempt = await this.host.desk.lease(job, this.entry.name).catch(async error => {
+      await this.host.release(claim)
+      throw error
+    })
     if (attempt) this.take(job, attempt, 'submit', claim)
     else await this.host.finish(claim)
     return true
@@ -195,17 +218,27 @@ export class ServerWorker {
   private take(job: Job, attempt: Attempt, from: 'submit' | 'ask', claim: Claim | undefined): void {
     this.active.set(job.id, { job, attempt })
     const work = this.drive(job, attempt, from)
-      .catch(error =>
-        this.host.log.error({ slot: job.slot.id, run: job.run, reason: reasonOf(error) }, 'attempt broke'),
-      )
-      .finally(async () => {
+      .catch(error => this.breakOff(job, attempt, error))
+      .then(async () => {
         this.free(job)
         if (claim) await this.host.finish(claim)
         await failpoint('ack')
+      })
+      .catch(error =>
+        this.host.log.error({ run: job.run, slot: job.slot.id, reason: reasonOf(error) }, 'attempt broke'),
+      )
+      .finally(() => {
         this.works.delete(work)
+        this.signal.notify()
         this.host.changed()
       })
     this.works.add(work)
+  }
+
+  /** What nobody foresaw ends the attempt as a fault of the job, so that it never hangs; lost journals end the process. */
+  private async breakOff(job: Job, attempt: Attempt, error: unknown): Promise<void> {
+    if (this.abort.signal.aborted || error instanceof FoundryError) throw error
+    await this.fail(job, attempt, new RenderFailure('node-error', `Not foreseen: ${reasonOf(error)}`, {}, error))
   }
 
   private async drive(job: Job, attempt: Attempt, from: 'submit' | 'ask'): Promise<void> {
@@ -215,9 +248,8 @@ export class ServerWorker {
     while (!signal.aborted) {
       try {
         if (next === 'submit') {
-          await this.check(job)
-          await failpoint('submit')
-          const receipt = await this.connection.submit(job, attempt, signal)
+          const receipt = await this.submit(job, attempt)
+          next = 'ask'
           submittedSha256 = receipt.submittedSha256
           await this.host.desk.submitted(job, attempt, submittedSha256)
         } else {
@@ -232,16 +264,29 @@ export class ServerWorker {
       } catch (error) {
         if (signal.aborted) return
         const failure = toFailure(error)
-        if (failure.reason === 'unreachable' || failure.reason === 'unknown-outcome') {
-          if (failure.reason === 'unreachable') this.lostSight(failure.message)
-          next = 'ask'
-          await this.signal.wait(probeDelayMsMin, signal)
-          continue
+        if (chooseNextStep(failure.reason, { charged: 0, ended: 0 }, 1) !== 'ask') {
+          await this.fail(job, attempt, failure)
+          return
         }
-        await this.fail(job, attempt, failure)
-        return
+        // Unreachable while submitting means that nothing was sent; in any other doubt the server is asked.
+        if (failure.reason === 'unreachable') this.lostSight(failure.message)
+        else next = 'ask'
+        await this.signal.wait(probeDelayMsMin, signal)
       }
     }
+  }
+
+  private async submit(job: Job, attempt: Attempt): Promise<Receipt> {
+    await this.ready()
+    await this.check(job)
+    await failpoint('submit')
+    return this.connection.submit(job, attempt, this.abort.signal)
+  }
+
+  /** Resolves when the server is there, or the worker stops. */
+  private async ready(): Promise<void> {
+    while (this.state !== 'ready' && !this.abort.signal.aborted)
+      await this.signal.wait(probeDelayMsMin, this.abort.signal)
   }
 
   /** Throws `lost` when the server has stayed without knowledge of the attempt. Waits while the server cannot be asked. */
@@ -249,17 +294,26 @@ export class ServerWorker {
     const { signal } = this.abort
     let unknownSince: number | undefined
     while (!signal.aborted) {
-      if (this.state === 'ready') {
-        const where = await this.connection.find(attempt, signal)
-        if (where !== 'unknown') return
-        unknownSince ??= Date.now()
-        if (Date.now() - unknownSince >= unknownMsMax) {
+      await this.ready()
+      const where = await this.ask(attempt)
+      if (where === 'unreachable') unknownSince = undefined
+      else if (where !== 'unknown') return
+      else {
+        unknownSince ??= performance.now()
+        if (performance.now() - unknownSince >= unknownMsMax)
           throw new RenderFailure('lost', `${this.entry.name} no longer knows the job`)
-        }
-      } else {
-        unknownSince = undefined
       }
       await this.signal.wait(probeDelayMsMin, signal)
+    }
+  }
+
+  /** An answer that is none, from a gateway for instance, says nothing about the attempt. */
+  private async ask(attempt: Attempt): Promise<Awaited<ReturnType<Connection['find']>> | 'unreachable'> {
+    try {
+      return await this.connection.find(attempt, this.abort.signal)
+    } catch (error) {
+      if (!this.abort.signal.aborted) this.lostSight(reasonOf(error))
+      return 'unreachable'
     }
   }
 
@@ -298,15 +352,18 @@ export class ServerWorker {
     }
   }
 
+  /** Only tries that the server answers count: what it has rendered waits for it to come back. */
   private async fetch(output: OutputFile): Promise<Buffer> {
+    const { signal } = this.abort
     for (let tries = 1; ; tries++) {
       try {
-        return await this.connection.fetch(output, this.abort.signal)
+        return await this.connection.fetch(output, signal)
       } catch (error) {
-        if (tries >= fetchTriesMax || this.abort.signal.aborted) {
+        const isGone = error instanceof RenderFailure && error.reason === 'no-output'
+        if (isGone || tries >= fetchTriesMax || signal.aborted)
           throw new RenderFailure('no-output', `The picture could not be fetched: ${reasonOf(error)}`, {}, error)
-        }
-        await this.signal.wait(probeDelayMsMin * 2 ** tries, this.abort.signal)
+        await this.signal.wait(fetchRetryMs * 2 ** (tries - 1), signal)
+        if (!(await this.look())) await this.ready()
       }
     }
   }

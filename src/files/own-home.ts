@@ -96,7 +96,8 @@ async function introduce(home: string, socketPath: string, server: Server): Prom
       if (!released) published = published.catch(() => undefined).then(() => publish(home, whole))
       return published
     },
-    release: () => (released ??= published.catch(() => undefined).then(() => release(home, server, connections))),
+    release: () =>
+      (released ??= published.catch(() => undefined).then(() => release(home, epoch, { server, connections }))),
   }
 }
 
@@ -104,10 +105,15 @@ function publish(home: string, record: OwnerRecord): Promise<void> {
   return replaceFile(ownerFile(home), `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 })
 }
 
-async function release(home: string, server: Server, connections: ReadonlySet<Socket>): Promise<void> {
+async function release(
+  home: string,
+  epoch: number,
+  { server, connections }: { server: Server; connections: ReadonlySet<Socket> },
+): Promise<void> {
   // First the record, while the home is still ours: afterwards it may be the next owner's.
   // One that cannot be removed harms nobody, since its epoch passes and nobody listens.
-  await removeFile(ownerFile(home)).catch(() => undefined)
+  const isOurs = (await readEpoch(home).catch(() => epoch)) === epoch
+  if (isOurs) await removeFile(ownerFile(home)).catch(() => undefined)
   await close(server, connections)
 }
 

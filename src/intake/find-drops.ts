@@ -1,49 +1,71 @@
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { isDropName } from '../library/drop.js'
+import { answerEnding } from './answer-drop.js'
 
 /** A watched folder. In call roots only persona manifests are drops. */
 export interface IntakeRoot {
+  /** Absolute. */
   folder: string
   kind: 'manifests' | 'calls'
 }
 
+export interface FoundDrops {
+  drops: string[]
+  /** Problems files, whoever wrote them. */
+  answers: string[]
+  /** Folders that could not be read, the root among them: nothing is known of what lies below. */
+  unreadable: string[]
+}
+
 /** Folders that hold what pipelines and the foundry write, never drops. */
 const foldersIgnored = new Set(['comfyui_images', 'speakers', 'node_modules', 'examples'])
-const depthMax = 8
+export const depthMax = 8
 const filesMax = 500_000
 
-/** Every file under the root that may be a drop, and every problems file beside one. Unreadable folders are left out. */
-export async function findDrops(root: IntakeRoot): Promise<{ drops: string[]; answers: string[] }> {
-  const found = { drops: [] as string[], answers: [] as string[] }
-  await walk(root.folder, root, 0, found)
+/**
+ * Every file under the root (or a folder in it) that may be a drop, and every problems file. Other roots below are left to themselves; links to
+ * folders are not followed; links to files, pipes and the like have names and are found like files.
+ */
+export async function findDrops(
+  root: IntakeRoot,
+  { others = [], from = root.folder }: { others?: readonly IntakeRoot[]; from?: string } = {},
+): Promise<FoundDrops> {
+  const found: FoundDrops = { drops: [], answers: [], unreadable: [] }
+  const depth = from === root.folder ? 0 : relative(root.folder, from).split(sep).length
+  await walk(from, { root, left: new Set(others.map(other => other.folder)), found }, depth)
   return found
 }
 
-/** Whether a path under the root is a drop by its name and folders. */
-export function isDropPath(root: IntakeRoot, names: readonly string[]): boolean {
-  const name = names.at(-1) ?? ''
-  if (names.length > depthMax + 1 || names.some(each => foldersIgnored.has(each) || each.startsWith('.'))) return false
-  if (root.kind === 'calls') return name === 'persona_manifest.json'
-  return names.includes('characters') ? name === 'persona_manifest.json' : isDropName(name)
+/** Whether a path is that of a drop under the root, by its name and folders. */
+export function isDropPath(root: IntakeRoot, path: string): boolean {
+  const names = relative(root.folder, path).split(sep)
+  const name = names.pop() ?? ''
+  if (names.length > depthMax || names.some(isIgnoredFolder) || name.startsWith('.')) return false
+  return root.kind === 'calls' || names.includes('characters') ? name === 'persona_manifest.json' : isDropName(name)
 }
 
-async function walk(
-  folder: string,
-  root: IntakeRoot,
-  depth: number,
-  found: { drops: string[]; answers: string[] },
-): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
-  for (const entry of entries) {
+export function isIgnoredFolder(name: string): boolean {
+  return foldersIgnored.has(name) || name.startsWith('.')
+}
+
+interface Walk {
+  root: IntakeRoot
+  left: ReadonlySet<string>
+  found: FoundDrops
+}
+
+async function walk(folder: string, { root, left, found }: Walk, depth: number): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => undefined)
+  if (!entries) found.unreadable.push(folder)
+  for (const entry of entries ?? []) {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) {
-      if (depth < depthMax && !foldersIgnored.has(entry.name) && !entry.name.startsWith('.')) {
-        await walk(path, root, depth + 1, found)
-      }
-    } else if (entry.name.endsWith('.problems.json')) {
+      const isMeant = depth < depthMax && !isIgnoredFolder(entry.name) && !left.has(path)
+      if (isMeant) await walk(path, { root, left, found }, depth + 1)
+    } else if (entry.name.endsWith(answerEnding)) {
       found.answers.push(path)
-    } else if (found.drops.length < filesMax && isDropPath(root, path.slice(root.folder.length + 1).split(/[\\/]/))) {
+    } else if (found.drops.length < filesMax && isDropPath(root, path)) {
       found.drops.push(path)
     }
   }

@@ -76,8 +76,7 @@ export async function readOrderedKits(
 }
 
 type KitReading = (
-  | { unreadable: Problem }
-  | { kit: PersonaKit | undefined; sha256: string; sizeBytes: number; problems: Problem[] }
+  { unreadable: Problem } | { kit: PersonaKit | undefined; sha256: string; sizeBytes: number; problems: Problem[] }
 ) & {
   /** Absent for a path that must not be followed. */
   file?: DropFile

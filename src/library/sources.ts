@@ -33,7 +33,10 @@ export interface SourcesOptions {
 }
 
 /** Reads a drop, the kits of an order, the texts of a persona manifest. All mistakes are returned, none is thrown. */
-export async function readSources(path: string, { root, callFolder, callRoots, privacy }: SourcesOptions): Promise<Sources> {
+export async function readSources(
+  path: string,
+  { root, callFolder, callRoots, privacy }: SourcesOptions,
+): Promise<Sources> {
   const read = await readDrop(path, { root })
   const { drop, sha256 } = read
   const manifestPath = resolve(path)

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
-import type { Problem } from '../errors.js'
+import { FoundryError, type Problem } from '../errors.js'
+import { confineReal } from '../files/confined-path.js'
 import { findNearMiss } from '../files/near-miss.js'
 import { hashJson } from '../files/hash.js'
 import { type LibraryWorkflow, readWorkflow } from '../library/workflows.js'
@@ -12,6 +13,8 @@ import { parseGraph } from '../workflow/parse-graph.js'
 export interface WorkflowWish {
   /** Workflow of personas that the user or an order names: a name of the library, or a path that ends in `.json`. */
   persona: string | undefined
+  /** Where `persona` must lie when it is a path: an order names only what lies beside it. */
+  inside?: string
   /** The same of backdrops. */
   backdrop: string | undefined
   /** Model family that the user names. */
@@ -37,7 +40,7 @@ export async function chooseWorkflow(
 ): Promise<ChosenWorkflow | undefined> {
   const name = nameFor(template, wish)
   const known = library.get(name)
-  const workflow = known ?? (await readOwn(name, library, problems))
+  const workflow = known ?? (await readOwn(name, wish.inside, { library, problems }))
   const planned = workflow && bind(workflow, wish, problems)
   return planned && { planned, path: workflow.path, isOwn: known === undefined }
 }
@@ -55,21 +58,33 @@ function nameFor(template: Template, { persona, backdrop, family, usualFamily, b
 
 async function readOwn(
   name: string,
-  library: ReadonlyMap<string, LibraryWorkflow>,
-  problems: Problem[],
+  inside: string | undefined,
+  { library, problems }: { library: ReadonlyMap<string, LibraryWorkflow>; problems: Problem[] },
 ): Promise<LibraryWorkflow | undefined> {
-  if (isWorkflowPath(name)) {
-    const read = await readWorkflow(resolve(name), parseGraph)
-    problems.push(...read.problems)
-    return read.workflow
-  }
-  const known = [...library.keys()]
+  const path = isWorkflowPath(name) ? await locate(name, inside) : unknown(name, [...library.keys()])
+  const read = typeof path === 'string' ? await readWorkflow(path, parseGraph) : { problems: [path] }
+  problems.push(...read.problems)
+  return 'workflow' in read ? read.workflow : undefined
+}
+
+async function locate(name: string, inside: string | undefined): Promise<string | Problem> {
+  if (inside === undefined) return resolve(name)
+  return confineReal(inside, name).catch((error: unknown): Problem => {
+    if (!(error instanceof FoundryError)) throw error
+    const message = 'leads outside of the folder of the order'
+    return { severity: 'error', code: error.code, message, path: 'workflow' }
+  })
+}
+
+function unknown(name: string, known: readonly string[]): Problem {
   const meant = findNearMiss(name, known)
   const hint = meant === undefined ? '' : `: did you mean "${meant}"?`
-  const message = `No workflow is named "${name}"${hint}`
-  const allowed = `${known.join(', ')}, or the path of a .json file`
-  problems.push({ severity: 'error', code: 'WORKFLOW_UNKNOWN', message, allowed })
-  return undefined
+  return {
+    severity: 'error',
+    code: 'WORKFLOW_UNKNOWN',
+    message: `No workflow is named "${name}"${hint}`,
+    allowed: `${known.join(', ')}, or the path of a .json file`,
+  }
 }
 
 function bind(workflow: LibraryWorkflow, wish: WorkflowWish, problems: Problem[]): PlannedWorkflow | undefined {
@@ -77,7 +92,14 @@ function bind(workflow: LibraryWorkflow, wish: WorkflowWish, problems: Problem[]
   const binding = own ?? analyse(workflow, wish, problems)
   if (!binding) return undefined
   if (own) problems.push(...checkBinding(graph, own).map(each => ({ ...each, file: each.file ?? file })))
-  return { name, family: binding.family, graph, graphSha256, binding, bindingSha256: bindingSha256 ?? hashJson(binding) }
+  return {
+    name,
+    family: binding.family,
+    graph,
+    graphSha256,
+    binding,
+    bindingSha256: bindingSha256 ?? hashJson(binding),
+  }
 }
 
 /** What the user says about the family holds; the usual one counts only where the graph itself does not tell. */

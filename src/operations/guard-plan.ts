@@ -15,6 +15,16 @@ export function guardPlan(plan: RunPlan, mode: Config['privacy']): { plan: RunPl
   return { plan: { ...plan, series }, problems: gate.problems() }
 }
 
+/** What planning has to say, without what it found of personal data. */
+export function guardProblems(problems: readonly Problem[], mode: Config['privacy']): Problem[] {
+  if (mode === 'off') return [...problems]
+  return problems.map(problem => ({
+    ...problem,
+    message: redact(problem.message).text,
+    ...(problem.found !== undefined && { found: redact(problem.found).text }),
+  }))
+}
+
 interface Gate {
   pass(text: string, place: string): string
   problems(): Problem[]
@@ -22,8 +32,10 @@ interface Gate {
 
 function guardMix(mix: Mix, subject: string, gate: Gate): Mix {
   const guard = (fragment: Fragment): Fragment => {
-    const text = gate.pass(fragment.text, placeOf(fragment.source, subject))
-    return text === fragment.text ? fragment : { ...fragment, text }
+    // Some sources name the word that they come from.
+    const source = redact(fragment.source).text
+    const text = gate.pass(fragment.text, placeOf(source, subject))
+    return text === fragment.text && source === fragment.source ? fragment : { ...fragment, source, text }
   }
   return {
     ...mix,

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { Config } from '../config/config.js'
 import type { Problem } from '../errors.js'
 import { hashJson } from '../files/hash.js'
@@ -10,7 +11,7 @@ import { type PlanSubject, planRun } from '../plan/plan-run.js'
 import type { PlannedWorkflow, RunPlan } from '../schema/run.js'
 import { sizeOf } from '../workflow/keeps-size.js'
 import { chooseWorkflow, type ChosenWorkflow } from './choose-workflow.js'
-import { guardPlan } from './guard-plan.js'
+import { guardPlan, guardProblems } from './guard-plan.js'
 import type { Shelf } from './shelf.js'
 import type { Submission } from './submit.js'
 
@@ -43,6 +44,7 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
   for (const { template } of templates) {
     const wish = {
       persona: input.workflow ?? order?.workflow,
+      ...(input.workflow === undefined && order && { inside: dirname(sources.path) }),
       backdrop: input.backdropWorkflow,
       family: input.family,
       usualFamily: config.family ?? (isManifest ? 'sdxl' : 'sd15'),
@@ -72,7 +74,7 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
   const guarded = guardPlan(plan, config.privacy)
   return {
     plan: { ...guarded.plan, inputs: inputsOf(plan, sources, shelf, templates) },
-    problems: [...problems, ...planProblems, ...guarded.problems],
+    problems: [...problems, ...guardProblems(planProblems, config.privacy), ...guarded.problems],
     files: {
       ...kitFiles(sources),
       ...Object.fromEntries([...chosen.values()].map(each => [`workflow:${each.planned.name}`, each.path])),

@@ -16,7 +16,7 @@ export async function reachablePath({ config }: Foundry, { reach }: Caller, path
   if (reach === 'machine') return absolute
   for (const root of [home, manifests, ...config.callFolders]) {
     const real = await insideOrNothing(root, absolute)
-    if (real !== undefined && (await insideOrNothing(dot, real)) === undefined) return real
+    if (real !== undefined && (await insideOrNothing(dot, real)) === undefined) return absolute
   }
   throw failure('PATH_ESCAPES', { path, root: 'the home and its call folders' })
 }

@@ -1,10 +1,12 @@
 import { basename } from 'node:path'
-import { failure } from '../errors.js'
+import { failure, type Problem } from '../errors.js'
 import { replaceFile } from '../files/durable.js'
 import { hashJson } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
 import type { Job } from '../plan/job.js'
+import { jobMaker } from '../plan/make-job.js'
 import { indexSlots, slotById } from '../plan/slots.js'
+import { RenderFailure } from '../plugins/contract.js'
 import { graphChunk, imageSizeBytesMax, requestOf } from '../record/commit.js'
 import { readPicture } from '../record/picture.js'
 import { readPngText } from '../record/png-text.js'
@@ -15,7 +17,8 @@ import { logicalGraph } from '../workflow/canonical-graph.js'
 import { parseGraph } from '../workflow/parse-graph.js'
 import type { Foundry } from './foundry.js'
 import { defineOperation } from './operation.js'
-import { findRun } from './runs.js'
+import { reachablePath, writablePath } from './reach.js'
+import { privateTextsOf } from './private-texts.js'
 
 export const reproduce = defineOperation({
   name: 'reproduce',
@@ -35,19 +38,22 @@ export const reproduce = defineOperation({
       dryRun: { type: 'boolean', default: false, description: 'Only compares the graph with the record' },
     },
   },
-  async run(foundry, input) {
-    const { bytes } = await readBounded(input.image, { sizeBytesMax: imageSizeBytesMax })
+  async run(foundry, input, caller) {
+    const image = await reachablePath(foundry, caller, input.image)
+    const { bytes } = await readBounded(image, { sizeBytesMax: imageSizeBytesMax })
     const request = requestOf(bytes)
-    if (!request) throw failure('IMAGE_UNTRACED', { image: basename(input.image) })
-    const job = await jobOfPicture(foundry, request, bytes, basename(input.image))
-    const logicalSha256 = hashJson(logicalGraph(job.graph, job.save))
-    const facts = { run: request.run, slot: request.slot, recorded: request.logicalSha256, submitted: logicalSha256 }
-    if (logicalSha256 !== request.logicalSha256)
-      throw failure('SOURCE_CHANGED', { what: `The graph of ${request.slot}` })
+    if (!request) throw failure('IMAGE_UNTRACED', { image: basename(image) })
+    const job = await jobOfPicture(foundry, request, bytes, basename(image))
+    const facts = {
+      run: request.run,
+      slot: request.slot,
+      recorded: request.logicalSha256,
+      submitted: request.logicalSha256,
+    }
     if (input.dryRun) return { ...facts, sameGraph: true }
-    const rendered = await foundry.farm.renderOnce(job)
+    const output = await writablePath(foundry, caller, input.output ?? reproducedName(image))
+    const rendered = await renderAgain(foundry, job)
     const [before, after] = await Promise.all([readPicture(bytes), readPicture(rendered.bytes)])
-    const output = input.output ?? reproducedName(input.image)
     await replaceFile(output, rendered.bytes)
     return {
       ...facts,
@@ -60,16 +66,58 @@ export const reproduce = defineOperation({
   },
 })
 
-/** The job of a picture: from the graph inside it, or, where its prompt is private, from its run and call folder. */
+/** The job of a picture: from the graph inside it, or, where its words are private, from its run and call folder. */
 async function jobOfPicture(foundry: Foundry, request: RequestPart, bytes: Buffer, image: string): Promise<Job> {
   const graph = graphOf(bytes)
-  if (graph) return jobFrom(request, graph)
-  const run = findRun(foundry, request.run)
-  const { run: file } = await readRunFile(foundry.runFolder(run.accepted.run))
+  const job = graph ? jobFrom(request, graph) : await jobOfRun(foundry, request, image)
+  if (hashJson(logicalGraph(job.graph, job.save)) === request.logicalSha256) return job
+  throw graph
+    ? failure('IMAGE_ALTERED', { image })
+    : failure('SOURCE_CHANGED', { what: `The graph of ${request.slot}` })
+}
+
+async function jobOfRun({ ledger, config, runFolder }: Foundry, request: RequestPart, image: string): Promise<Job> {
+  const run = ledger.state.runs.get(request.run)
+  if (!run) throw failure('IMAGE_PRIVATE', { image, run: request.run })
+  const { run: file } = await readRunFile(runFolder(request.run))
   const slot = slotById(indexSlots(file.plan), request.slot)
-  const job = slot && (await foundry.desk.jobOf(run.accepted.run, slot.ordinal))
-  if (!job) throw failure('IMAGE_UNTRACED', { image })
+  const { make } = jobMaker({
+    run: request.run,
+    plan: file.plan,
+    dropSha256: run.accepted.dropSha256,
+    models: run.models ?? [],
+    privateTexts: await privateTextsOf(run, file, config),
+    plugins: request.plugins,
+  })
+  const job = slot && make(slot)
+  if (!job) throw failure('IMAGE_PRIVATE', { image, run: request.run })
   return job
+}
+
+/** What a server says against a job is told as problems of that server. */
+async function renderAgain({ farm, ...foundry }: Foundry, job: Job): ReturnType<Foundry['farm']['renderOnce']> {
+  if (!(await farm.firstAnswer())) throw failure('SERVER_NONE', { tried: farm.addresses() })
+  const renderer = farm.renderer() ?? foundry.renderer
+  if (job.target.renderer !== renderer) throw rendererUnfit(farm.addresses(), job.target.renderer, renderer)
+  try {
+    return await farm.renderOnce(job)
+  } catch (error) {
+    if (!(error instanceof RenderFailure)) throw error
+    const listed = error.details['problems']
+    const problems = Array.isArray(listed) ? (listed as Problem[]) : [toProblem(error)]
+    throw failure('SERVER_UNFIT', { server: farm.addresses().join(', '), problems }, error)
+  }
+}
+
+function rendererUnfit(servers: readonly string[], wanted: string, found: string) {
+  const allowed = wanted === 'draft' ? '--draft' : `a server that is ${wanted}, with --server`
+  const message = `The picture was made by the renderer ${wanted}`
+  const problem = { severity: 'error', code: 'RENDERER_OTHER', message, found, allowed } as const
+  return failure('SERVER_UNFIT', { server: servers.join(', '), problems: [problem] })
+}
+
+function toProblem({ reason, message }: RenderFailure): Problem {
+  return { severity: 'error', code: reason.toUpperCase().replaceAll('-', '_'), message }
 }
 
 function jobFrom(request: RequestPart, graph: ApiGraph): Job {

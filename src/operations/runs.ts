@@ -56,10 +56,12 @@ export const showRun = defineOperation({
     type: 'object',
     additionalProperties: false,
     required: ['id'],
-    properties: { id, state: { enum: slotStates }, limit, offset },
+    properties: { id, state: { enum: slotStates }, limit: { ...limit, minimum: 0 }, offset },
   },
   async run(foundry, input) {
     const run = findRun(foundry, input.id)
+    // Whoever only wants the counts needs no plan, which may be large.
+    if (input.limit === 0) return { ...summarise(foundry, run), total: run.slots.length, slots: [] }
     const { run: file } = await readRunFile(foundry.runFolder(run.accepted.run))
     const index = indexSlots(file.plan)
     const ordinals = [...run.slots.keys()].filter(
@@ -190,12 +192,17 @@ export const slotThumbnail = defineOperation({
   },
 })
 
+/** Of the runs that begin alike, this many are named. */
+const alikeMax = 8
+
+/** A run by its name or the beginning of it. Throws RUN_UNKNOWN, RUN_AMBIGUOUS. */
 export function findRun(foundry: Foundry, wanted: string): RunState {
   const { runs } = foundry.ledger.state
   const exact = runs.get(wanted)
   if (exact) return exact
   const beginning = [...runs.keys()].filter(name => name.startsWith(wanted))
-  const only = beginning.length === 1 ? runs.get(beginning[0] ?? '') : undefined
+  if (beginning.length > 1) throw failure('RUN_AMBIGUOUS', { run: wanted, runs: beginning.slice(0, alikeMax) })
+  const only = runs.get(beginning[0] ?? '')
   if (!only) throw failure('RUN_UNKNOWN', { run: wanted })
   return only
 }
@@ -216,7 +223,8 @@ export function summarise(foundry: Foundry, run: RunState): RunSummary {
 
 async function remove(foundry: Foundry, run: RunState, by: string): Promise<void> {
   const { run: name } = run.accepted
-  if (!run.finished) throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'removed' })
+  if (!run.finished)
+    throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'removed before it is cancelled' })
   await foundry.ledger.append({ kind: 'run-removed', at: Date.now(), run: name, by })
   await rm(foundry.runFolder(name), { recursive: true, force: true })
   if (existsSync(foundry.thumbnails(name))) await rm(foundry.thumbnails(name), { recursive: true, force: true })

@@ -21,6 +21,7 @@ export const status = defineOperation({
       runs: countRuns(foundry),
       slots: countSlots(foundry),
       orphans: state.orphans,
+      ...(foundry.intake && { intake: foundry.intake.status() }),
       servers: foundry.farm.status(),
     }
   },

@@ -1,8 +1,12 @@
+import type { Config } from '../config/config.js'
 import { sha256File } from '../files/hash.js'
+import { callFolderOf, readSources } from '../library/sources.js'
+import type { RunState } from '../record/state.js'
 import { verifyRun } from '../record/verify-run.js'
-import type { Foundry } from './foundry.js'
 import { defineOperation } from './operation.js'
+import { talentSha256, textInputs } from './plan-drop.js'
 import { findRun } from './runs.js'
+import type { Shelf } from './shelf.js'
 
 export const verify = defineOperation({
   name: 'verify',
@@ -17,18 +21,21 @@ export const verify = defineOperation({
   async run(foundry, input) {
     const run = findRun(foundry, input.id)
     const { run: name, drop, files } = run.accepted
-    const paths = await inputPaths(foundry, { drop, ...files })
-    const verification = await verifyRun(foundry.runFolder(name), async input => {
-      const path = paths.get(input)
-      return path === undefined ? undefined : (await sha256File(path)).sha256
-    })
+    const shelf = await foundry.shelf()
+    const paths = pathsByName(shelf, { drop, ...files })
+    const hashes = await hashesByName(shelf, run, foundry.config)
+    const hashNow = async (wanted: string) => {
+      const path = paths.get(wanted)
+      return path === undefined ? hashes.get(wanted) : (await sha256File(path)).sha256
+    }
+    const { finished } = run
+    const verification = await verifyRun(foundry.runFolder(name), hashNow, { reportSha256: finished?.reportSha256 })
     return { run: name, ...verification }
   },
 })
 
 /** Where the inputs of plans lie now, by logical name. */
-async function inputPaths(foundry: Foundry, files: Record<string, string>): Promise<Map<string, string>> {
-  const shelf = await foundry.shelf()
+function pathsByName(shelf: Shelf, files: Record<string, string>): Map<string, string> {
   const paths = new Map<string, string>()
   for (const [id, { path }] of shelf.templates) paths.set(`template:${id}`, path)
   for (const { name, path } of shelf.styleFiles) paths.set(`style:${name}`, path)
@@ -36,4 +43,18 @@ async function inputPaths(foundry: Foundry, files: Record<string, string>): Prom
   for (const [id, { weights }] of shelf.talents) if (weights) paths.set(`weights:${id}`, weights.path)
   for (const [name, path] of Object.entries(files)) paths.set(name, path)
   return paths
+}
+
+/** Inputs that are no files as they lie there: what a kit says, and the private texts as they were sent. */
+async function hashesByName(shelf: Shelf, run: RunState, config: Config): Promise<Map<string, string>> {
+  const talents = [...shelf.talents].map(([id, talent]) => [`talent:${id}`, talentSha256(talent)] as const)
+  return new Map([...talents, ...(await hashTexts(run, config))])
+}
+
+async function hashTexts({ accepted }: RunState, config: Config): Promise<(readonly [string, string])[]> {
+  if (accepted.dropKind !== 'persona-manifest') return []
+  const { drop, callFolder = callFolderOf(drop) } = accepted
+  const { callFolders: callRoots, privacy } = config
+  const { calls } = await readSources(drop, { callFolder, callRoots, privacy })
+  return calls ? textInputs(calls).map(({ name, sha256 }) => [name, sha256]) : []
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { failure, reasonOf } from '../errors.js'
 import { copyDurable, linkFirst, makeFolder, replaceFile, syncFolder, syncHandle, writeAll } from '../files/durable.js'
 import { failpoint } from '../files/failpoint.js'
 import { sha256 } from '../files/hash.js'
@@ -76,7 +77,9 @@ export async function adoptPicture(
   const picture = await readPicture(found.bytes, wish).catch(() => undefined)
   if (!picture) return undefined
   const settled = await settle(found.path, found.bytes, picture, job, place, facts)
-  return 'orphan' in settled ? undefined : settled
+  if ('orphan' in settled) return undefined
+  await discardStaged(job, place.staging)
+  return settled
 }
 
 /** Takes over a committed picture of another run: re-hashed, copied (reflink where possible), traced as reused. */
@@ -99,7 +102,10 @@ export async function reusePicture(
   const staged = join(place.staging, `${stagedName(job, 0)}-${randomUUID()}`)
   await copyDurable(from, staged)
   const linked = await linkFirst(staged, target)
-  if (linked === 'different') return undefined
+  if (linked === 'different') {
+    await unlink(staged)
+    return undefined
+  }
   await syncFolder(dirname(target))
   const result: ResultPart = {
     ...sourceTrace.result,
@@ -179,18 +185,27 @@ function recordedBytes(bytes: Buffer, job: GraphJob): Buffer {
 }
 
 async function stage(bytes: Buffer, name: string, folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true })
   const path = join(folder, `${name}-${randomUUID()}`)
-  const handle = await open(path, 'wx')
   try {
-    await writeAll(handle, bytes)
-    await failpoint('staged')
-    await syncHandle(handle)
-    await failpoint('synced')
-  } finally {
-    await handle.close()
+    await mkdir(folder, { recursive: true })
+    const handle = await open(path, 'wx')
+    try {
+      await writeAll(handle, bytes)
+      await failpoint('staged')
+      await syncHandle(handle)
+      await failpoint('synced')
+    } finally {
+      await handle.close()
+    }
+    return path
+  } catch (error) {
+    await unlink(path).catch(() => undefined)
+    throw failure(
+      'FILE_WRITE_FAILED',
+      { file: path, reason: (error as NodeJS.ErrnoException).code ?? reasonOf(error) },
+      error,
+    )
   }
-  return path
 }
 
 async function writeTrace(runFolder: string, trace: Trace): Promise<string> {
@@ -211,14 +226,22 @@ function stagedName(job: GraphJob, attempt: number): string {
 }
 
 async function findStaged(job: GraphJob, folder: string): Promise<{ path: string; bytes: Buffer } | undefined> {
-  const names = await readdir(folder).catch(() => [])
-  for (const name of names.filter(each => each.startsWith(`${job.id}-`))) {
-    const path = join(folder, name)
+  for (const path of await stagedPaths(job, folder)) {
     const own = await readOwn(path, job)
     if (own) return own
     await unlink(path).catch(() => undefined)
   }
   return undefined
+}
+
+/** A crash between linking and unlinking leaves both names. */
+async function discardStaged(job: GraphJob, folder: string): Promise<void> {
+  for (const path of await stagedPaths(job, folder)) await unlink(path).catch(() => undefined)
+}
+
+async function stagedPaths(job: GraphJob, folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => [])
+  return names.filter(name => name.startsWith(`${job.id}-`)).map(name => join(folder, name))
 }
 
 /** The file when it is a picture of exactly this job. */

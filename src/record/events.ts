@@ -28,10 +28,11 @@ export type FoundryEvent =
   | { kind: 'slot-held'; at: Time; run: string; slot: number; reason: string }
   | { kind: 'run-cancelled'; at: Time; run: string; by: string }
   | { kind: 'run-retried'; at: Time; run: string; by: string }
-  | { kind: 'run-finished'; at: Time; run: string; state: 'done' | 'failed' | 'cancelled' }
+  | { kind: 'run-finished'; at: Time; run: string; state: 'done' | 'failed' | 'cancelled'; reportSha256?: string }
   | { kind: 'run-removed'; at: Time; run: string; by: string }
   | { kind: 'drop-refused'; at: Time; drop: string; root: string; sha256: string; problems: number; code: string }
-  | { kind: 'drop-accepted'; at: Time; drop: string; root: string; sha256: string; run: string }
+  | { kind: 'drop-accepted'; at: Time; drop: string; root: string; sha256: string; run: string; renderer: string }
+  | { kind: 'drop-gone'; at: Time; drop: string; root: string }
   | { kind: 'orphan-kept'; at: Time; run: string; slot: number; attempt: number; file: string }
 
 export interface RunAccepted {
@@ -90,7 +91,7 @@ export function withoutPaths(event: FoundryEvent): object {
     const { drop: _drop, callFolder: _callFolder, files: _files, ...shown } = event
     return shown
   }
-  if (event.kind === 'drop-accepted' || event.kind === 'drop-refused') {
+  if (event.kind === 'drop-accepted' || event.kind === 'drop-refused' || event.kind === 'drop-gone') {
     const { root: _root, ...shown } = event
     return { ...shown, drop: event.drop.slice(event.root.length + 1) }
   }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../files/durable.js'
+import { sha256 } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
 import { type SlotIndex, slotAt } from '../plan/slots.js'
 import { imageSizeBytesMax } from './commit.js'
@@ -10,6 +11,7 @@ import { type FoundryEvent, withoutPaths } from './events.js'
 import { writeManifest } from './manifest.js'
 import { readPicture } from './picture.js'
 import { readRunFile, runFiles, toJsonText } from './run-folder.js'
+import { sweepTemporaries } from './sweep.js'
 import { type RunState, settledState, stateOf } from './state.js'
 
 export interface FinishOptions {
@@ -20,18 +22,21 @@ export interface FinishOptions {
 }
 
 /**
- * Writes what a finished run leaves: contact sheet, events, manifest, and last of all the report with the manifest's hash.
- * May be repeated after a crash.
+ * Writes what a finished run leaves: contact sheet, events, manifest, and last of all the report with the hashes of the others.
+ * May be repeated after a crash. Answers the hash of the report, which only the journal holds.
  */
 export async function finishRun(
   run: RunState,
   index: SlotIndex,
   options: FinishOptions,
-): Promise<'done' | 'failed' | 'cancelled'> {
+): Promise<{ state: 'done' | 'failed' | 'cancelled'; reportSha256: string }> {
   const state = settledState(run)
   const { folder } = options
-  await replaceFile(join(folder, runFiles.contactSheet), await contactSheet(run, index, options))
-  await replaceFile(join(folder, runFiles.events), await eventLines(options.events))
+  await sweepTemporaries(folder, { recursive: true })
+  const sheet = await contactSheet(run, index, options)
+  const events = await eventLines(options.events)
+  await replaceFile(join(folder, runFiles.contactSheet), sheet)
+  await replaceFile(join(folder, runFiles.events), events)
   const settled: RunState = { ...run, finished: { at: Date.now(), state } }
   const { sha256: runFileSha256 } = await readRunFile(folder)
   const manifestSha256 = await writeManifest(folder, settled, index, runFileSha256)
@@ -47,9 +52,11 @@ export async function finishRun(
     ...(startedAt !== undefined && { startedAt: new Date(startedAt).toISOString(), renderMs: Date.now() - startedAt }),
     finishedAt: new Date().toISOString(),
     manifestSha256,
+    files: { [runFiles.contactSheet]: sha256(sheet), [runFiles.events]: sha256(events) },
   }
-  await replaceFile(join(folder, runFiles.report), toJsonText(report))
-  return state
+  const text = toJsonText(report)
+  await replaceFile(join(folder, runFiles.report), text)
+  return { state, reportSha256: sha256(text) }
 }
 
 export function thumbnailFile(folder: string, ordinal: number): string {

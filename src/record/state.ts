@@ -32,7 +32,7 @@ export interface RunState {
   forgiven: Map<number, number>
   models: ModelUse[] | undefined
   isCancelled: boolean
-  finished: { at: number; state: 'done' | 'failed' | 'cancelled' } | undefined
+  finished: { at: number; state: 'done' | 'failed' | 'cancelled'; reportSha256?: string } | undefined
   startedAt: number | undefined
 }
 
@@ -63,9 +63,12 @@ export interface AttemptOutcome {
 export interface DropState {
   path: string
   root: string
+  /** Of the drop and of every file that it names. */
   sha256: string
   at: number
+  /** Absent when it was refused. The run may have been removed since: its drop is not rendered again for that. */
   run: string | undefined
+  renderer: string | undefined
   problems: number
   code: string | undefined
 }
@@ -98,6 +101,9 @@ export function applyEvent(state: FoundryState, event: FoundryEvent): void {
     case 'drop-refused':
       state.drops.set(event.drop, toDropState(event))
       return
+    case 'drop-gone':
+      state.drops.delete(event.drop)
+      return
     case 'run-removed':
       forgetRun(state, event.run)
       return
@@ -116,7 +122,10 @@ export function applyEvent(state: FoundryState, event: FoundryEvent): void {
 
 type RunEvent = Exclude<
   FoundryEvent,
-  { kind: 'owner-started' | 'run-accepted' | 'drop-accepted' | 'drop-refused' | 'run-removed' | 'orphan-kept' }
+  {
+    kind:
+      'owner-started' | 'run-accepted' | 'drop-accepted' | 'drop-refused' | 'drop-gone' | 'run-removed' | 'orphan-kept'
+  }
 >
 
 function applyToRun(run: RunState, event: RunEvent): void {
@@ -168,7 +177,7 @@ function applyToRun(run: RunState, event: RunEvent): void {
       return
     case 'run-finished':
       // Somebody may have asked for more while its last files were being written.
-      if (isSettled(run)) run.finished = { at: event.at, state: event.state }
+      if (isSettled(run)) run.finished = pickFinished(event)
       return
   }
 }
@@ -185,7 +194,8 @@ export function isSettled(run: RunState): boolean {
 /** What a run is called on screens: the worst thing that is true of it. */
 export function runStateOf(run: RunState): 'waiting' | 'running' | 'done' | 'failed' | 'cancelled' {
   if (run.finished) return run.finished.state
-  if (isSettled(run)) return settledState(run)
+  // Nothing is left to render, but its last files are still being written.
+  if (isSettled(run) && run.isCancelled) return 'cancelled'
   return run.counts.running > 0 || run.counts.done > 0 ? 'running' : 'waiting'
 }
 
@@ -244,6 +254,10 @@ function moveAll(run: RunState, from: readonly SlotState[], to: SlotState): void
   })
 }
 
+function pickFinished({ at, state, reportSha256 }: Extract<FoundryEvent, { kind: 'run-finished' }>) {
+  return { at, state, ...(reportSha256 !== undefined && { reportSha256 }) }
+}
+
 function pickDone({ file, sha256, traceSha256, renderHash, sizeBytes }: DoneSlot): DoneSlot {
   return { file, sha256, traceSha256, renderHash, sizeBytes }
 }
@@ -251,8 +265,8 @@ function pickDone({ file, sha256, traceSha256, renderHash, sizeBytes }: DoneSlot
 function toDropState(event: Extract<FoundryEvent, { kind: 'drop-accepted' | 'drop-refused' }>): DropState {
   const { drop, root, sha256, at } = event
   return event.kind === 'drop-accepted'
-    ? { path: drop, root, sha256, at, run: event.run, problems: 0, code: undefined }
-    : { path: drop, root, sha256, at, run: undefined, problems: event.problems, code: event.code }
+    ? { path: drop, root, sha256, at, run: event.run, renderer: event.renderer, problems: 0, code: undefined }
+    : { path: drop, root, sha256, at, run: undefined, renderer: undefined, problems: event.problems, code: event.code }
 }
 
 function forgetRun(state: FoundryState, id: string): void {
@@ -262,5 +276,4 @@ function forgetRun(state: FoundryState, id: string): void {
     if (state.renders.get(renderHash)?.run === id) state.renders.delete(renderHash)
   }
   state.runs.delete(id)
-  for (const [path, drop] of state.drops) if (drop.run === id) state.drops.delete(path)
 }

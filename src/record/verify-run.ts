@@ -22,15 +22,23 @@ export interface Verification {
   differences: Difference[]
 }
 
+/** What is read of report.json. */
+interface Report {
+  manifestSha256?: string
+  files?: Record<string, string>
+}
+
 const traceSizeBytesMax = 16 * 1024 * 1024
 
 /**
  * Hashes every input and output of a run again. `inputHash` answers the hash of an input by its logical name now, or undefined
- * when it cannot be found any more. The report holds the manifest's hash, the manifest those of run.json, images and traces.
+ * when it cannot be found any more. The journal holds the hash of the report, the report those of manifest, contact sheet and
+ * events, the manifest those of run.json, images and traces.
  */
 export async function verifyRun(
   folder: string,
   inputHash: (name: string) => Promise<string | undefined>,
+  { reportSha256 }: { reportSha256?: string | undefined } = {},
 ): Promise<Verification> {
   const differences: Difference[] = []
   const compare = (what: string, expected: string, found: string) => {
@@ -38,7 +46,12 @@ export async function verifyRun(
   }
   const manifestHash = await hashOf(join(folder, runFiles.manifest))
   const manifest = await readJson<RunManifest>(join(folder, runFiles.manifest))
-  const report = await readJson<{ manifestSha256?: string }>(join(folder, runFiles.report))
+  const report = await readJson<Report>(join(folder, runFiles.report))
+  if (reportSha256 !== undefined) compare(runFiles.report, reportSha256, await hashOf(join(folder, runFiles.report)))
+  for (const file of [runFiles.contactSheet, runFiles.events]) {
+    const hash = report?.files?.[file]
+    if (hash !== undefined) compare(file, hash, await hashOf(join(folder, file)))
+  }
   if (report?.manifestSha256 !== undefined) compare(runFiles.manifest, report.manifestSha256, manifestHash)
   else if (existsSync(join(folder, runFiles.report))) compare(runFiles.report, 'a report', 'no readable report')
   if (!manifest) {
@@ -58,9 +71,8 @@ export async function verifyRun(
     ({ run }) => run.plan.inputs,
     () => [],
   )
-  for (const { name, sha256: expected } of inputs) {
+  for (const { name, sha256: expected } of inputs)
     compare(name, expected, (await inputHash(name).catch(error => reasonOf(error))) ?? 'missing')
-  }
   return { images: images.length, inputs: inputs.length, differences }
 }
 

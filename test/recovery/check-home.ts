@@ -24,8 +24,8 @@ export interface HomeFacts {
   attempts: number
   renders: number
   owners: number
-  /** Events of each run, oldest first. */
-  events: Map<string, FoundryEvent[]>
+  /** All events, the oldest first. */
+  journal: FoundryEvent[]
   traces: Map<string, Trace>
 }
 
@@ -71,7 +71,7 @@ export async function checkHome(home: string, expected: Expectation = {}): Promi
     ...sums,
     renders: expected.renders?.length ?? 0,
     owners: events.filter(event => event.kind === 'owner-started').length,
-    events: byRun(events),
+    journal: events,
     traces,
   }
 }
@@ -85,7 +85,8 @@ function checkAttempts(events: readonly FoundryEvent[], problems: string[]): voi
     if (!('slot' in event)) continue
     const key = `${event.run} ${event.slot}`
     if (event.kind === 'attempt-leased') {
-      if (event.attempt !== (numbers.get(key) ?? 0) + 1) problems.push(`${key}: attempt ${event.attempt} is out of order`)
+      if (event.attempt !== (numbers.get(key) ?? 0) + 1)
+        problems.push(`${key}: attempt ${event.attempt} is out of order`)
       if (current.has(key)) problems.push(`${key}: attempt ${event.attempt} began while another was current`)
       if (done.has(key)) problems.push(`${key}: attempt ${event.attempt} began after the slot was done`)
       numbers.set(key, event.attempt)
@@ -127,7 +128,13 @@ async function checkRun(
   const wanted = new Map<string, number>()
   for (const ordinal of run.done.keys()) wanted.set(imageFile(slotAt(index, ordinal)?.id ?? ''), ordinal)
   const files = filesUnder(folder)
-  const known = new Set<string>([runFiles.run, runFiles.manifest, runFiles.report, runFiles.events, runFiles.contactSheet])
+  const known = new Set<string>([
+    runFiles.run,
+    runFiles.manifest,
+    runFiles.report,
+    runFiles.events,
+    runFiles.contactSheet,
+  ])
   for (const path of files) {
     const image = path.replace(/\.trace\.json$/, '.png')
     if (!known.has(path) && !wanted.has(image)) say(`${path} belongs to nothing`)
@@ -146,7 +153,14 @@ async function checkRun(
   }
   if (manifest.images.length !== run.done.size) say(`the manifest lists ${manifest.images.length} images`)
   for (const [image, ordinal] of wanted) {
-    checkImage(folder, image, { run, ordinal, manifest, say, traces: found.traces, slot: slotAt(index, ordinal)?.id ?? '' })
+    checkImage(folder, image, {
+      run,
+      ordinal,
+      manifest,
+      say,
+      traces: found.traces,
+      slot: slotAt(index, ordinal)?.id ?? '',
+    })
   }
 }
 
@@ -167,7 +181,9 @@ function checkImage(
   const listed = manifest.images.find(each => each.file === image)
   if (!done || !listed || !existsSync(join(folder, image))) return say(`${image} is missing`)
   const bytes = readFileSync(join(folder, image))
-  const traceBytes = existsSync(join(folder, traceFile(image))) ? readFileSync(join(folder, traceFile(image))) : undefined
+  const traceBytes = existsSync(join(folder, traceFile(image)))
+    ? readFileSync(join(folder, traceFile(image)))
+    : undefined
   if (!traceBytes) return say(`${image} has no trace`)
   const trace = JSON.parse(traceBytes.toString('utf8')) as Trace
   known.traces.set(`${run.accepted.run}/${slot}`, trace)
@@ -200,12 +216,6 @@ function checkRenders(
       problems.push(`job ${job} was rendered ${startedAt - committedAt} ms after it was committed`)
   }
   if (renders.length > allowed) problems.push(`${renders.length} renders, where ${allowed} were due at most`)
-}
-
-function byRun(events: readonly FoundryEvent[]): Map<string, FoundryEvent[]> {
-  const found = new Map<string, FoundryEvent[]>()
-  for (const event of events) if ('run' in event) found.set(event.run, [...(found.get(event.run) ?? []), event])
-  return found
 }
 
 /** Paths of all files under a folder, relative and with `/`. */

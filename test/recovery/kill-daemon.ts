@@ -21,7 +21,13 @@ const endLimitMs = 120_000
  * Kills a daemon again and again while it works off an order, then lets it end. A kill comes a random time after the
  * daemon is ready; the order is long enough that most kills hit it at work.
  */
-export async function rampage({ folder, seed, kills, slots, jobMs }: Rampage): Promise<HomeFacts & { killed: number; sinceMs: number }> {
+export async function rampage({
+  folder,
+  seed,
+  kills,
+  slots,
+  jobMs,
+}: Rampage): Promise<HomeFacts & { killed: number; sinceMs: number }> {
   mkdirSync(folder, { recursive: true })
   const home = join(folder, 'home')
   const draft = await startDraft(join(folder, 'ledger.jsonl'), { faults: { jobMs, prepared: true } })

@@ -14,39 +14,51 @@ const startLimitMs = 20_000
 
 export interface Draft {
   url: string
-  port: number
   ledgerFile: string
-  setFaults(faults: Partial<Faults>): Promise<void>
+  start(): Promise<void>
+  setFaults(faults: Partial<Faults> & { loseQueue?: boolean; restart?: boolean }): Promise<void>
   kill(): Promise<void>
 }
 
-/** A draft server as a process of its own. The same ledger file may outlive several of them. */
-export async function startDraft(
-  ledgerFile: string,
-  options: DraftServerOptions = {},
-  port = 0,
-): Promise<Draft> {
+/** A draft server as a process of its own. Started again it has the same port, and nothing else but its ledger. */
+export async function startDraft(ledgerFile: string, options: DraftServerOptions = {}): Promise<Draft> {
   const script = join(output, 'plugins/provider-comfyui/draft-server/main.js')
-  const args = ['--port', String(port), '--ledger-file', ledgerFile, '--options', JSON.stringify(options)]
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
-  const { url } = JSON.parse(line) as { url: string }
-  return {
-    url,
-    port: Number(new URL(url).port),
+  let child: ChildProcess | undefined
+  const draft: Draft = {
+    url: '',
     ledgerFile,
-    async setFaults(faults) {
-      await fetch(`${url}/draft/faults`, { method: 'POST', body: JSON.stringify(faults) })
+    async start() {
+      const port = draft.url === '' ? '0' : new URL(draft.url).port
+      const args = ['--port', port, '--ledger-file', ledgerFile, '--options', JSON.stringify(options)]
+      const started = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+      child = started
+      const [line] = (await once(createInterface(started.stdout), 'line')) as [string]
+      draft.url = (JSON.parse(line) as { url: string }).url
     },
-    kill: () => kill(child),
+    async setFaults(faults) {
+      await fetch(`${draft.url}/draft/faults`, { method: 'POST', body: JSON.stringify(faults) })
+    },
+    kill: async () => {
+      if (child) await kill(child)
+    },
   }
+  await draft.start()
+  return draft
 }
 
-/** Begins of jobs as the server's own ledger has them, the oldest first. */
+/** Jobs that began, as the server's own ledger has them, the oldest first; each with how it ended, if it did. */
 export function rendersOf(ledgerFile: string): LedgerEntry[] {
   if (!existsSync(ledgerFile)) return []
-  const lines = readFileSync(ledgerFile, 'utf8').split('\n').filter(Boolean)
-  return lines.map(line => JSON.parse(line) as LedgerEntry).filter(entry => entry.outcome === 'running')
+  const renders: LedgerEntry[] = []
+  const open = new Map<string, LedgerEntry>()
+  for (const line of readFileSync(ledgerFile, 'utf8').split('\n').filter(Boolean)) {
+    const entry = JSON.parse(line) as LedgerEntry
+    if (entry.outcome === 'running') {
+      renders.push(entry)
+      open.set(entry.promptId, entry)
+    } else Object.assign(open.get(entry.promptId) ?? {}, entry)
+  }
+  return renders
 }
 
 export interface Command {

@@ -1,0 +1,81 @@
+import { join } from 'node:path'
+import type { Problem } from '../errors.js'
+import type { RunSummary } from '../operations/runs.js'
+import type { Submitted } from '../operations/submit.js'
+import { runFiles } from '../record/run-folder.js'
+import type { Terminal } from './terminal.js'
+
+/** A run as a command leaves it. */
+export interface Outcome {
+  run: string
+  state: string
+  counts: Record<string, number>
+  folder: string
+  manifest: string
+  contactSheet: string
+}
+
+export interface Refused {
+  drop: string
+  problems: Problem[]
+}
+
+export interface RenderAnswer {
+  exitCode: number
+  runs: readonly Outcome[]
+  refused: readonly Refused[]
+}
+
+export function isEnded(state: string): boolean {
+  return state === 'done' || state === 'failed' || state === 'cancelled'
+}
+
+export function toOutcome({ run, state, counts, folder }: RunSummary): Outcome {
+  const manifest = join(folder, runFiles.manifest)
+  return { run, state, counts, folder, manifest, contactSheet: join(folder, runFiles.contactSheet) }
+}
+
+/** What became of each run and where it lies. */
+export function reportRender(answer: RenderAnswer, submitted: readonly Submitted[], terminal: Terminal): void {
+  terminal.answer(answer)
+  for (const outcome of answer.runs) {
+    const wasDone = submitted.some(each => each.run === outcome.run && !each.isNew && isEnded(each.state))
+    reportRun(outcome, wasDone, terminal)
+  }
+}
+
+/** What would be rendered. */
+export function reportPlan(
+  submitted: readonly Submitted[],
+  { exitCode, refused }: Pick<RenderAnswer, 'exitCode' | 'refused'>,
+  terminal: Terminal,
+): void {
+  terminal.answer({ exitCode, runs: submitted, refused })
+  for (const { run, slots, plan, isNew, state } of submitted) {
+    terminal.say(`${run}: ${slots} pictures, ${isNew ? 'to render' : state}`)
+    for (const series of plan) {
+      const loras = Object.entries(series.loras).map(([talent, weight]) => `${talent} ${weight}`)
+      const what = series.skipped === undefined ? `${series.slots} × ${series.size}` : `skipped: ${series.skipped}`
+      const parts = [series.subject, series.template, series.workflow, what, ...loras]
+      terminal.say(`  ${parts.join(' · ')}`)
+    }
+  }
+}
+
+const troubles = ['failed', 'held', 'cancelled', 'waiting', 'running', 'skipped']
+
+function reportRun(outcome: Outcome, wasDone: boolean, terminal: Terminal): void {
+  const { run, state, counts, folder, manifest, contactSheet } = outcome
+  const count = (name: string) => counts[name] ?? 0
+  const total = count('slots') - count('skipped')
+  const isAllDone = count('done') === total
+  const rest = troubles.filter(each => count(each) > 0).map(each => `, ${count(each)} ${each}`)
+  const reused = !wasDone && count('reused') > 0 ? ` (${count('reused')} taken over from earlier runs)` : ''
+  const mark = terminal.paint(isAllDone ? 'green' : 'red', isAllDone ? '✔' : '✘')
+  const verb = wasDone ? 'already rendered' : 'rendered'
+  terminal.say(`${mark} ${run}: ${count('done')} of ${total} ${verb}${reused}${rest.join('')}`)
+  terminal.say(`  images    ${join(folder, runFiles.images)}`)
+  terminal.say(`  manifest  ${manifest}`)
+  if (isEnded(state)) terminal.say(`  contact   ${contactSheet}`)
+  if (count('failed') > 0) terminal.say(`  reasons   foundry runs show ${run} --state failed`)
+}

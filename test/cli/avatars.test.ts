@@ -1,0 +1,202 @@
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { inflateSync } from 'node:zlib'
+import t from 'tap'
+import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
+import { foundry, foundryJson, packageFolder } from './foundry.js'
+
+const server = await startDraftServer({ faults: { prepared: true } })
+t.teardown(() => server.close())
+
+const speakers = ['S00', 'S01']
+const workflowFolder = join(packageFolder, 'test/fixtures/workflows')
+
+/** What must never leave: planted wherever a pipeline keeps it. */
+const planted = {
+  audio: 'Interview Jane Roe 2026.wav',
+  person: 'Jane Roe',
+  mail: 'jane.roe@private.example',
+  spoken: 'call me on +44 7700 900123 tonight',
+  phone: '7700 900123',
+  folder: '/home/jane.roe/recordings',
+  persona: 'She walks with a silver heron cane and hums old ferry songs.',
+  sentence: 'We meet under the cracked bell tower before the market opens.',
+}
+
+const persona = (speaker: string) =>
+  `# Persona\n\n${planted.persona} Speaker ${speaker}.\n\nWrite to ${planted.mail} or look in ${planted.folder}.\n`
+
+function callFolder(calls: readonly string[] = ['call-1']) {
+  const entries = calls.flatMap(call =>
+    speakers.map(speaker => ({
+      call_id: call,
+      channel: 'left-vocals',
+      speaker,
+      persona_path: `C:\\Users\\jane.roe\\run\\characters\\${call}\\left-vocals\\${speaker}\\persona.md`,
+      source_audio_paths: [`${planted.folder}/${planted.audio}`],
+      audio_samples: [{ file: planted.audio }],
+    })),
+  )
+  const texts = (call: string) => ({
+    [call]: {
+      'left-vocals': Object.fromEntries(speakers.map(speaker => [speaker, { 'persona.md': persona(`${call} ${speaker}`) }])),
+    },
+  })
+  const segments = `[00:00:01.000 - 00:00:04.000] ${planted.sentence}\n${planted.spoken}\n`
+  return {
+    characters: {
+      'persona_manifest.json': JSON.stringify(entries),
+      ...Object.assign({}, ...calls.map(texts)),
+    },
+    speakers: Object.fromEntries(calls.map(call => [call, { 'left-vocals': { 'left-vocals_segments.txt': segments } }])),
+  }
+}
+
+interface RenderAnswer {
+  exitCode: number
+  runs: { run: string; folder: string; counts: Record<string, number> }[]
+}
+
+t.test('the older command line, word for word', async t => {
+  const dir = t.testdir({ home: { 'foundry.yaml': '' }, 'run-20260101-000000': callFolder() })
+  const root = join(dir, 'run-20260101-000000')
+  const words = ['avatars', '--persona-manifest', join(root, 'characters/persona_manifest.json'), '--output-root', root]
+  const call = { cwd: join(dir, 'home') }
+  const options = [...words, '--api-url', server.url, '--initial-prompt', 'ink drawing', '--batch-size', '3']
+
+  const before = server.ledger.length
+  const first = await foundryJson<RenderAnswer>(options, call)
+  t.match(first, { code: 0, answer: { exitCode: 0 } })
+  t.equal(server.ledger.length - before, 3, 'one picture per speaker, one backdrop per call')
+  const avatars = join(root, 'comfyui_images/avatar')
+  const manifest = JSON.parse(await readFile(join(avatars, 'image_manifest.json'), 'utf8'))
+  t.same(manifest, {
+    backdrops: { 'call-1': 'comfyui_images/avatar/backdrops/call-1.png' },
+    personas: {
+      'call-1_S00': 'comfyui_images/avatar/call-1/S00/call-1_S00.png',
+      'call-1_S01': 'comfyui_images/avatar/call-1/S01/call-1_S01.png',
+    },
+  })
+  t.same(await sizeOf(join(avatars, 'call-1/S00/call-1_S00.png')), [1024, 1024])
+  t.same(await sizeOf(join(avatars, 'backdrops/call-1.png')), [1368, 768])
+
+  await rm(avatars, { recursive: true })
+  t.match(await foundryJson(options, call), { code: 0 })
+  t.equal(server.ledger.length - before, 3, 'the same again sends nothing')
+  t.equal((await readdir(avatars)).length, 3, 'and the pictures lie where the older tools look')
+
+  const elsewhere = join(dir, 'copy', 'run-20260101-000000')
+  await cp(root, elsewhere, { recursive: true })
+  await rm(join(elsewhere, 'comfyui_images'), { recursive: true })
+  const moved = options.map(word => word.replace(root, elsewhere))
+  t.match(await foundryJson(moved, call), { code: 0 })
+  t.equal((await readdir(join(elsewhere, 'comfyui_images/avatar'))).length, 3, 'a copied call folder gets its own')
+  t.equal(server.ledger.length - before, 3)
+})
+
+t.test('a missing workflow file skips its pictures with a warning', async t => {
+  const dir = t.testdir({ home: { 'foundry.yaml': '' }, run: callFolder() })
+  const root = join(dir, 'run')
+  const words = ['avatars', '--persona-manifest', join(root, 'characters/persona_manifest.json'), '--output-root', root]
+  const call = { cwd: join(dir, 'home') }
+  const one = await foundry([...words, '--api-url', server.url, '--avatar-workflow', 'gone.json'], call)
+  t.match(one, { code: 0, err: /gone\.json: There is no such workflow file: no avatars are rendered/ })
+  t.same(Object.keys(JSON.parse(await readFile(join(root, 'comfyui_images/avatar/image_manifest.json'), 'utf8')).personas), [])
+  const both = ['--avatar-workflow', 'gone.json', '--backdrop-workflow', 'gone.json']
+  t.match(await foundry([...words, '--api-url', server.url, ...both], call), { code: 2 })
+  t.match(await foundry(words.slice(0, 3), call), { code: 2, err: /--output-root/ })
+})
+
+t.test('the user’s own workflow keeps its size, and is bound whatever its traits', async t => {
+  const own = ['three-loras-language-model', 'second-pass', 'cfg-guider-seed-node']
+  const dir = t.testdir({ home: { 'foundry.yaml': '' } })
+  for (const name of own) {
+    const root = join(dir, `run-${name}`)
+    await mkdir(root)
+    await writeTree(root, callFolder())
+    const file = join(workflowFolder, `${name}.json`)
+    const graph = JSON.parse(await readFile(file, 'utf8')) as Record<string, { inputs: Record<string, unknown> }>
+    const latent = Object.values(graph).find(node => 'width' in node.inputs && 'batch_size' in node.inputs)
+    const words = ['avatars', '--persona-manifest', join(root, 'characters/persona_manifest.json'), '--output-root', root]
+    const ended = await foundry([...words, '--api-url', server.url, '--avatar-workflow', file], { cwd: join(dir, 'home') })
+    t.equal(ended.code, 0, `${name}: ${ended.err}`)
+    const trace = JSON.parse(await readFile(join(root, 'comfyui_images/avatar/call-1/S00/call-1_S00.trace.json'), 'utf8'))
+    t.same([trace.request.width, trace.request.height], [latent?.inputs['width'], latent?.inputs['height']], name)
+    t.equal(trace.request.workflow, name)
+  }
+})
+
+t.test('nothing that was written holds a word of planted personal data', async t => {
+  const dir = t.testdir({ home: { 'foundry.yaml': 'quietSeconds: 0.2\nrescanSeconds: 1\n' }, run: callFolder(['call-1', 'call-2']) })
+  const home = join(dir, 'home')
+  const root = join(dir, 'run')
+  const words = ['avatars', '--persona-manifest', join(root, 'characters/persona_manifest.json'), '--output-root', root]
+  const said: string[] = []
+  const run = async (...list: string[]) => {
+    const { out, err } = await foundry(list, { cwd: home })
+    said.push(out, err)
+  }
+  await run(...words, '--api-url', server.url, '--initial-prompt', `for ${planted.mail}`, '-v')
+  const kit = { dot_id: 'jo', version: '1.0.0', description: `Ask ${planted.mail}, ${planted.phone.replace(' ', '')} or see ${planted.folder}/x.png`, finish: planted.mail }
+  await writeFile(join(dir, 'jo.json'), JSON.stringify(kit))
+  await run('render', join(dir, 'jo.json'), '--server', server.url, '-v', '--prompt', `by ${planted.mail}`)
+  await run('render', join(root, 'characters'), '--draft', '-v')
+  await writeFile(join(root, 'characters', 'broken.json'), '')
+  await writeFile(join(dir, 'bad.json'), JSON.stringify([{ call_id: 1, persona_path: `${planted.folder}/${planted.audio}` }]))
+  await run('render', join(dir, 'bad.json'), '--draft', '--json')
+  for (const name of await readdir(join(home, 'runs'))) {
+    await run('runs', 'show', name, '--json')
+    await run('runs', 'events', name)
+    await run('verify', name, '--json')
+  }
+  await run('status', '--json')
+
+  const files = [...(await filesUnder(home)), ...(await filesUnder(join(root, 'comfyui_images')))]
+  t.ok(files.filter(file => file.endsWith('.png')).length >= 12, 'pictures were made')
+  const secrets = [...Object.values(planted), 'silver heron', 'bell tower', 'jane.roe', '7700900123', 'Roe 2026']
+  for (const secret of secrets) {
+    t.notOk(said.join('\n').includes(secret), `nobody says "${secret}"`)
+    for (const file of files) {
+      if ((await openText(file)).includes(secret)) t.fail(`${file.slice(dir.length)} holds "${secret}"`)
+    }
+  }
+  for (const file of files.filter(each => !each.includes('/.foundry/journal/')))
+    if ((await openText(file)).includes(join(dir, 'run', 'characters'))) t.fail(`${file} tells where the drop lies`)
+})
+
+/** Bytes as text, with the compressed texts of a picture opened. */
+async function openText(file: string): Promise<string> {
+  const bytes = await readFile(file)
+  const plain = bytes.toString('latin1') + bytes.toString('utf8')
+  if (!file.endsWith('.png')) return plain
+  let opened = plain
+  for (let at = bytes.indexOf('zTXt'); at >= 0; at = bytes.indexOf('zTXt', at + 4)) {
+    const start = bytes.indexOf(0, at + 4) + 2
+    opened += inflateSync(bytes.subarray(start)).toString('utf8')
+  }
+  return opened
+}
+
+async function filesUnder(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+}
+
+/** Pixels of a PNG, from its header. */
+async function sizeOf(file: string): Promise<[number, number]> {
+  const bytes = await readFile(file)
+  return [bytes.readUInt32BE(16), bytes.readUInt32BE(20)]
+}
+
+type Tree = { [name: string]: string | Tree }
+
+async function writeTree(folder: string, tree: Tree): Promise<void> {
+  for (const [name, value] of Object.entries(tree)) {
+    const path = join(folder, name)
+    if (typeof value === 'string') await writeFile(path, value)
+    else {
+      await mkdir(path)
+      await writeTree(path, value)
+    }
+  }
+}

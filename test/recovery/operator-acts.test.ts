@@ -1,0 +1,102 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { checkHome, filesUnder } from './check-home.js'
+import { isFinished } from './kill-daemon.js'
+import { makeHome, writeOrder } from './make-home.js'
+import { foundry, rendersOf, startDaemon, startDraft, until } from './processes.js'
+
+const folder = t.testdir()
+t.jobs = 2
+
+async function draftOf(t: { teardown(end: () => Promise<void>): void }, name: string, faults: object) {
+  const draft = await startDraft(join(folder, `${name}.jsonl`), { faults: { prepared: true, ...faults } })
+  t.teardown(() => draft.kill())
+  const home = join(folder, name)
+  return {
+    draft,
+    home,
+    async run(...args: string[]) {
+      const command = foundry([...args, '--home', home])
+      const code = await command.ended
+      return { code, said: command.stdout() + command.stderr(), stdout: command.stdout() }
+    },
+  }
+}
+
+t.test('a picture that finds another under its name is kept and held for a human', async t => {
+  const { draft, home, run } = await draftOf(t, 'held', { jobMs: 10 })
+  const order = makeHome(home, { slots: 2, serverUrl: draft.url })
+  const plan = JSON.parse((await run('render', order, '--dry-run', '--json')).stdout) as { runs: { run: string }[] }
+  const id = plan.runs[0]?.run ?? ''
+  const place = join(home, 'runs', id, 'images', 'pip')
+  mkdirSync(place, { recursive: true })
+  writeFileSync(join(place, 'tiny-0001.png'), 'not ours')
+  const first = await run('render', order)
+  t.equal(first.code, 1, first.said)
+  t.match(first.said, /1 held/)
+  t.equal(readFileSync(join(place, 'tiny-0001.png'), 'utf8'), 'not ours', 'nothing is overwritten')
+  t.equal(readdirSync(join(home, '.foundry', 'orphans')).length, 1, 'nothing is thrown away')
+  rmSync(join(place, 'tiny-0001.png'))
+  t.equal((await run('runs', 'retry', id)).code, 0)
+  t.equal((await run('render', order)).code, 0)
+  const facts = await checkHome(home, { renders: rendersOf(draft.ledgerFile), extraRenders: 1 })
+  t.strictSame(facts.problems, [])
+  t.equal(facts.done, 2)
+})
+
+t.test('a retried picture has all its attempts again', async t => {
+  const { draft, home, run } = await draftOf(t, 'retried', { failRate: 1 })
+  const order = makeHome(home, { slots: 1, serverUrl: draft.url, config: { attemptsMax: 2 } })
+  t.equal((await run('render', order)).code, 1)
+  await draft.setFaults({ failRate: 0, failNext: 1 })
+  const [id = ''] = readdirSync(join(home, 'runs'))
+  t.equal((await run('runs', 'retry', id)).code, 0)
+  const end = await run('render', order)
+  t.equal(end.code, 0, end.said)
+  const facts = await checkHome(home)
+  t.strictSame(facts.problems, [])
+  t.match(facts, { done: 1, attempts: 4 })
+})
+
+t.test('a run that is cancelled ends, keeps what is done, and goes on when retried', async t => {
+  const { draft, home, run } = await draftOf(t, 'cancelled', { jobMs: 40 })
+  makeHome(home, { slots: 60, serverUrl: draft.url })
+  const daemon = await startDaemon(home)
+  t.teardown(() => daemon.kill())
+  await until('pictures', () => filesUnder(join(home, 'runs')).filter(each => each.endsWith('.png')).length > 5)
+  const [id = ''] = readdirSync(join(home, 'runs'))
+  t.equal((await run('runs', 'cancel', id)).code, 0)
+  await until('its end', () => isFinished(home))
+  const report = join(home, 'runs', id, 'report.json')
+  const { state, counts } = JSON.parse(readFileSync(report, 'utf8'))
+  t.equal(state, 'cancelled')
+  t.ok(counts.done > 5 && counts.cancelled > 0, JSON.stringify(counts))
+  rmSync(report)
+  t.equal((await run('runs', 'retry', id)).code, 0)
+  await until('the end of the rest', () => isFinished(home))
+  daemon.child.kill('SIGTERM')
+  t.equal(await daemon.ended, 0)
+  const facts = await checkHome(home)
+  t.strictSame(facts.problems, [])
+  t.equal(facts.done, 60)
+})
+
+t.test('a run whose run.json is damaged fails alone', async t => {
+  const { draft, home, run } = await draftOf(t, 'damaged', { jobMs: 10 })
+  const order = makeHome(home, { slots: 4, serverUrl: draft.url })
+  const crashed = foundry(['render', order, '--home', home], { FOUNDRY_FAILPOINTS: 'accepted=kill@2' })
+  t.equal(await crashed.ended, 'SIGKILL')
+  const [id = ''] = readdirSync(join(home, 'runs'))
+  writeFileSync(join(home, 'runs', id, 'run.json'), '{"half')
+  rmSync(order)
+  writeOrder(home, 'other', 3, 9)
+  const daemon = await startDaemon(home)
+  t.teardown(() => daemon.kill())
+  const reports = () => filesUnder(join(home, 'runs')).filter(each => each.endsWith('report.json'))
+  await until('the other run', () => reports().length === 1)
+  t.match(reports(), [/^other-/])
+  t.match((await run('runs', 'list', '--json')).stdout, /"failed": ?4/)
+  daemon.child.kill('SIGTERM')
+  t.equal(await daemon.ended, 0)
+})

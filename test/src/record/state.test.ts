@@ -1,0 +1,216 @@
+import t from 'tap'
+import type { FoundryEvent, RunAccepted } from '../../../src/record/events.js'
+import {
+  applyEvent,
+  emptyState,
+  type FoundryState,
+  isSettled,
+  nextStates,
+  runStateOf,
+  settledState,
+  stateOf,
+} from '../../../src/record/state.js'
+import { type SlotState, slotStates } from '../../../src/schema/run.js'
+
+const at = 1000
+const run = 'r'
+const accepted = (changes: Partial<RunAccepted> = {}): RunAccepted => ({
+  kind: 'run-accepted',
+  at,
+  run,
+  key: 'order.yaml',
+  version: 'v',
+  dropKind: 'render-order',
+  drop: '/home/order.yaml',
+  dropSha256: 'd',
+  files: {},
+  renderer: 'draft',
+  slots: 1,
+  skipped: [],
+  fresh: false,
+  by: 'test',
+  ...changes,
+})
+const leased = (attempt = 1, slot = 0): FoundryEvent => ({
+  kind: 'attempt-leased',
+  at: at + attempt,
+  run,
+  slot,
+  job: 'j',
+  attempt,
+  server: 's',
+  promptId: `p${attempt}`,
+})
+const ended = (attempt = 1, slot = 0): FoundryEvent => ({
+  kind: 'attempt-ended',
+  at,
+  run,
+  slot,
+  attempt,
+  server: 's',
+  outcome: 'lost',
+  message: 'm',
+})
+const done = (attempt = 1, slot = 0): FoundryEvent => ({
+  kind: 'slot-done',
+  at,
+  run,
+  slot,
+  file: `images/${slot}.png`,
+  sha256: 'h',
+  traceSha256: 't',
+  renderHash: `render ${slot}`,
+  sizeBytes: 1,
+  attempt,
+})
+const failed: FoundryEvent = { kind: 'slot-failed', at, run, slot: 0, reason: 'why' }
+const held: FoundryEvent = { kind: 'slot-held', at, run, slot: 0, reason: 'look' }
+const cancelled: FoundryEvent = { kind: 'run-cancelled', at, run, by: 'test' }
+const retried: FoundryEvent = { kind: 'run-retried', at, run, by: 'test' }
+const finished: FoundryEvent = { kind: 'run-finished', at, run, state: 'done' }
+
+function replay(...events: FoundryEvent[]): FoundryState {
+  const state = emptyState()
+  for (const event of events) applyEvent(state, event)
+  return state
+}
+function runOf(state: FoundryState) {
+  const found = state.runs.get(run)
+  if (!found) throw new Error('no run')
+  return found
+}
+
+/** How a slot comes into each state, and which event asks for each. */
+const ways: Record<SlotState, FoundryEvent[]> = {
+  waiting: [accepted()],
+  running: [accepted(), leased()],
+  held: [accepted(), leased(), held],
+  done: [accepted(), leased(), done()],
+  failed: [accepted(), leased(), failed],
+  cancelled: [accepted(), cancelled],
+  skipped: [accepted({ skipped: [[0, 'no transcript']] })],
+}
+const asks: Partial<Record<SlotState, FoundryEvent[]>> = {
+  waiting: [retried, ended()],
+  running: [leased(2)],
+  held: [held],
+  done: [done(2)],
+  failed: [failed],
+  cancelled: [cancelled],
+}
+
+for (const from of slotStates) {
+  for (const [to, events] of Object.entries(asks)) {
+    const allowed = nextStates[from].includes(to as SlotState)
+    t.test(`a slot that is ${from} ${allowed ? 'may become' : 'never becomes'} ${to}`, async t => {
+      const reached = events.map(event => {
+        const state = runOf(replay(...ways[from], event))
+        t.equal(
+          slotStates.reduce((sum, each) => sum + state.counts[each], 0),
+          1,
+          'the counts are whole',
+        )
+        t.equal(state.counts[stateOf(state, 0)], 1, 'and of the state it has')
+        return stateOf(state, 0)
+      })
+      t.equal(reached.includes(to as SlotState), allowed || from === to)
+    })
+  }
+}
+
+t.test('an event that changes nothing leaves no trace of itself', async t => {
+  const settled = runOf(replay(...ways.done, failed, held, leased(2)))
+  t.equal(settled.reasons.size, 0)
+  t.equal(settled.leases.size, 0)
+  t.equal(settled.attempts[0], 2, 'but attempt numbers only grow')
+  const twice = replay(...ways.done, { ...done(3), sha256: 'other' } as FoundryEvent)
+  t.equal(runOf(twice).done.get(0)?.sha256, 'h', 'the first picture stays')
+  t.strictSame(replay(leased(), done(), failed).runs.size, 0, 'events of an unknown run are passed over')
+})
+
+t.test('an attempt that ended is known by its number', async t => {
+  const late = runOf(replay(accepted(), leased(1), ended(1), leased(2), ended(1)))
+  t.equal(stateOf(late, 0), 'running', 'news of an older attempt do not end a newer one')
+  t.equal(late.leases.get(0)?.attempt, 2)
+  t.equal(late.failures.get(0)?.length, 2)
+  const submitted = (attempt: number): FoundryEvent => ({
+    kind: 'attempt-submitted',
+    at,
+    run,
+    slot: 0,
+    attempt,
+    submittedSha256: `sent ${attempt}`,
+  })
+  t.equal(runOf(replay(accepted(), leased(1), submitted(1))).leases.get(0)?.submittedSha256, 'sent 1')
+  t.equal(runOf(replay(accepted(), leased(1), submitted(2))).leases.get(0)?.submittedSha256, undefined)
+  t.equal(stateOf(runOf(replay(accepted(), leased(), cancelled, ended())), 0), 'cancelled')
+})
+
+t.test('a retry forgives what was charged before', async t => {
+  const state = runOf(
+    replay(accepted(), leased(1), ended(1), leased(2), ended(2), leased(3), failed, finished, retried),
+  )
+  t.equal(stateOf(state, 0), 'waiting')
+  t.equal(state.forgiven.get(0), 2)
+  t.equal(state.finished, undefined)
+  t.equal(state.reasons.size, 0)
+})
+
+t.test('a run is finished only once it is settled', async t => {
+  t.equal(runOf(replay(accepted(), leased(), finished)).finished, undefined)
+  t.strictSame(runOf(replay(...ways.done, finished)).finished, { at, state: 'done' })
+  t.equal(runOf(replay(...ways.held, finished)).finished, undefined, 'what is held is not settled')
+})
+
+t.test('the state of a run is the worst thing that is true of it', async t => {
+  const cases: [FoundryEvent[], string, boolean][] = [
+    [[accepted({ slots: 2 })], 'waiting', false],
+    [[accepted({ slots: 2 }), leased()], 'running', false],
+    [[accepted({ slots: 2 }), leased(), done()], 'running', false],
+    [[accepted(), leased(), done()], 'done', true],
+    [[accepted({ slots: 2 }), leased(), failed, leased(1, 1), done(1, 1)], 'failed', true],
+    [[accepted({ slots: 2 }), leased(), done(), cancelled], 'cancelled', true],
+    [ways.skipped, 'done', true],
+    [ways.held, 'waiting', false],
+  ]
+  for (const [events, expected, settled] of cases) {
+    const state = runOf(replay(...events))
+    t.equal(runStateOf(state), expected)
+    t.equal(isSettled(state), settled)
+    if (settled) t.equal(settledState(state), expected)
+  }
+})
+
+t.test('pictures are known by what rendered them, until their run is removed', async t => {
+  const other = { ...accepted(), run: 'other' }
+  const reused = { ...done(0), run: 'other' } as FoundryEvent
+  const dropped: FoundryEvent = { kind: 'drop-accepted', at, drop: '/d', root: '/', sha256: 'x', run }
+  const state = replay(...ways.done, other, reused, dropped)
+  t.equal(state.renders.get('render 0')?.run, 'other')
+  t.equal(state.runs.get('other')?.reused, 1)
+  applyEvent(state, { kind: 'run-removed', at, run, by: 'test' })
+  t.equal(state.renders.get('render 0')?.run, 'other', 'that of another run stays')
+  t.equal(state.drops.size, 0)
+  applyEvent(state, { kind: 'run-removed', at, run: 'other', by: 'test' })
+  applyEvent(state, { kind: 'run-removed', at, run: 'nobody', by: 'test' })
+  t.equal(state.renders.size, 0)
+})
+
+t.test('owner, drops and orphans are part of the state', async t => {
+  const refused: FoundryEvent = {
+    kind: 'drop-refused',
+    at,
+    drop: '/d',
+    root: '/',
+    sha256: 'x',
+    problems: 2,
+    code: 'BAD',
+  }
+  const orphan: FoundryEvent = { kind: 'orphan-kept', at, run, slot: 0, attempt: 1, file: 'f' }
+  const owner: FoundryEvent = { kind: 'owner-started', at, epoch: 3, pid: 1, version: '1' }
+  const state = replay(owner, refused, orphan, accepted(), accepted({ slots: 9 }))
+  t.equal(state.epoch, 3)
+  t.match(state.drops.get('/d'), { problems: 2, code: 'BAD', run: undefined })
+  t.equal(state.orphans, 1)
+  t.equal(runOf(state).slots.length, 1, 'a run is accepted once')
+})
