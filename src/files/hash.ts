@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto'
+import { createHash, hash, webcrypto } from 'node:crypto'
 import { failure } from '../errors.js'
 import { canonicalJson } from './canonical-json.js'
 import { openRegular, sameStamp, stampAt } from './read-bounded.js'
@@ -8,6 +8,11 @@ const chunkSizeBytes = 1 << 20
 /** SHA-256 of bytes, or of a string's UTF-8, as 64 lower-case hexadecimal digits. */
 export function sha256(bytes: string | Uint8Array): string {
   return hash('sha256', bytes, 'hex')
+}
+
+/** The same, beside the event loop: for bytes so many that hashing them would be felt. */
+export async function sha256Aside(bytes: Uint8Array): Promise<string> {
+  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex')
 }
 
 /** SHA-256 of a value's canonical JSON. Throws JSON_NOT_CANONICAL. */

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { failure, reasonOf } from '../errors.js'
 import { copyDurable, linkFirst, makeFolder, replaceFile, syncFolder, syncHandle, writeAll } from '../files/durable.js'
 import { failpoint } from '../files/failpoint.js'
-import { sha256 } from '../files/hash.js'
+import { sha256, sha256Aside } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
 import { validateValue } from '../files/validate.js'
 import type { GraphJob } from '../plan/job.js'
@@ -155,7 +155,7 @@ async function settle(
   await failpoint('folder-synced')
   const result: ResultPart = {
     file,
-    fileSha256: sha256(image),
+    fileSha256: await sha256Aside(image),
     pixelSha256: picture.pixelSha256,
     sizeBytes: image.length,
     width: picture.width,

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import sharp from 'sharp'
 import { failure, reasonOf } from '../errors.js'
+import { sha256, sha256Aside } from '../files/hash.js'
 
 /** Pixels of the largest picture that is decoded. */
 export const picturePixelsMax = 100_000_000
@@ -12,7 +12,7 @@ export interface PictureFacts {
   width: number
   height: number
   format: 'png' | 'jpeg' | 'webp'
-  /** SHA-256 over `<width>x<height>:` and the pixels as RGBA, 8 bit each: the same whatever the compression. */
+  /** SHA-256 of `<width>x<height>:<SHA-256 of the pixels>`, these as RGBA, 8 bit each: the same whatever the compression. */
   pixelSha256: string
   /** WebP, no larger than the picture itself. Absent where none was asked for. */
   thumbnail?: Buffer
@@ -37,9 +37,12 @@ export async function readPicture(bytes: Buffer, wish: PictureWish = {}): Promis
   // Black is looked for first: it names the cause (a decoder that gave no numbers) better than "one colour".
   if (isBlack(pixels)) throw unusable('it is black all over')
   if (isFlat(pixels)) throw unusable('it has the same colour all over')
-  const pixelSha256 = createHash('sha256').update(`${width}x${height}:`).update(pixels).digest('hex')
   const side = wish.thumbnailSide ?? 0
-  const thumbnail = side > 0 ? await shrink(pixels, { width, height, side }) : undefined
+  const [pixels256, thumbnail] = await Promise.all([
+    sha256Aside(pixels),
+    side > 0 ? shrink(pixels, { width, height, side }) : undefined,
+  ])
+  const pixelSha256 = sha256(`${width}x${height}:${pixels256}`)
   return { width, height, format, pixelSha256, ...(thumbnail && { thumbnail }) }
 }
 

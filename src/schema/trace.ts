@@ -107,7 +107,7 @@ export const resultPartSchema = {
   properties: {
     file: { type: 'string', description: 'Path under the run folder' },
     fileSha256: hash,
-    pixelSha256: { ...hash, description: 'Of width, height and decoded RGBA' },
+    pixelSha256: { ...hash, description: 'Of `<width>x<height>:<SHA-256 of the decoded RGBA>`' },
     sizeBytes: { type: 'integer' },
     width: { type: 'integer', description: 'Pixels as delivered: a workflow that scales makes others than asked for' },
     height: { type: 'integer' },
