@@ -1,6 +1,7 @@
 import type { FoundryEvent } from './events.js'
 import { type Journal, openJournal } from './journal.js'
 import { applyEvent, emptyState, type FoundryState } from './state.js'
+import { fromSnapshot, toSnapshot } from './state-snapshot.js'
 
 export type LedgerListener = (event: FoundryEvent, sequence: number) => void
 
@@ -20,6 +21,8 @@ export interface Ledger {
 
 export interface LedgerOptions {
   epoch: number
+  /** Events after which closing takes a snapshot; the default keeps a start short without writing much. */
+  snapshotAfter?: number
   checkEpoch?: () => Promise<void>
   onBroken?: (error: Error) => void
 }
@@ -28,6 +31,8 @@ export async function openLedger(folder: string, options: LedgerOptions): Promis
   const state = emptyState()
   const listeners = new Set<LedgerListener>()
   const spans = new Map<string, Span>()
+  let snapshotAt = 0
+  let applied = 0
   const take = (event: FoundryEvent, sequence: number) => {
     applyEvent(state, event)
     if ('run' in event) remember(spans, event, sequence)
@@ -36,7 +41,12 @@ export async function openLedger(folder: string, options: LedgerOptions): Promis
     ...options,
     // Events in the journal were written by `append` below; its frames are checksummed.
     onRecord: (event, sequence) => take(event as FoundryEvent, sequence),
+    onSnapshot: (snapshot, sequence) => {
+      fromSnapshot(state, snapshot)
+      snapshotAt = sequence
+    },
   })
+  applied = journal.sequence
   return {
     state,
     journal,
@@ -47,6 +57,7 @@ export async function openLedger(folder: string, options: LedgerOptions): Promis
         take(event, sequence)
         for (const listener of listeners) listener(event, sequence)
       })
+      applied = last
     },
     listen(listener) {
       listeners.add(listener)
@@ -64,9 +75,18 @@ export async function openLedger(folder: string, options: LedgerOptions): Promis
       }
     },
     since: sequence => readPages(journal, sequence + 1, journal.sequence),
-    close: () => journal.close(),
+    async close() {
+      // The events of runs that go on are still needed one by one; those of finished runs stand in their folders.
+      const isQuiet = [...state.runs.values()].every(run => run.finished)
+      if (isQuiet && applied - snapshotAt >= (options.snapshotAfter ?? snapshotAfterDefault)) {
+        await journal.snapshot(toSnapshot(state), applied)
+      }
+      await journal.close()
+    },
   }
 }
+
+const snapshotAfterDefault = 50_000
 
 const pageSize = 5000
 
