@@ -1,6 +1,5 @@
-import type { Provider } from '../../src/plugins/contract.js'
+import { FoundryError, type Provider } from '../../src/plugins/contract.js'
 import { openConnection } from './connection.js'
-import type { DraftServerOptions } from './draft-server/options.js'
 
 /** Renders on ComfyUI servers, from 0.3.45 up, and on the draft server, which speaks the same protocol. */
 const provider: Provider = {
@@ -18,8 +17,18 @@ const provider: Provider = {
   async startDraftServer(options, host) {
     // Loaded only where drafts are wanted: painting needs an image library.
     const { startDraftServer } = await import('./draft-server/draft-server.js')
-    // The caller knows the options by name; what is not among them has no effect.
-    return startDraftServer(options as DraftServerOptions, host)
+    const { sortOptions } = await import('./draft-server/options.js')
+    const { renderer: _isDraftAnyway, ...own } = options
+    const { options: sorted, unknown, known } = sortOptions(own)
+    if (unknown.length > 0) throw optionUnknown(unknown, known)
+    return startDraftServer(sorted, host)
   },
 }
 export default provider
+
+/** A word of the user's that means nothing here. */
+function optionUnknown(unknown: readonly string[], known: readonly string[]): FoundryError {
+  const problem = `The draft server has no option ${unknown.join(', ')}`
+  const next = `choose among ${known.join(', ')}`
+  return new FoundryError('USAGE_INVALID', `${problem}: ${next}`, { problem, next })
+}

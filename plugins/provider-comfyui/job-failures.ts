@@ -5,18 +5,27 @@ import { isModelName } from './sent-graph.js'
 const textLengthMax = 500
 const problemsMax = 200
 const choicesShownMax = 8
+const filesShownMax = 8
 
 /**
- * The failure of a job from the `execution_error` of a server. Tells node, type and message; never the inputs,
- * which hold prompts, nor the traceback, which holds paths of the server.
+ * The failure of a job from the `execution_error` of a server. Tells node, type and message; of the inputs,
+ * which hold prompts, only the model files that could not be used; never the traceback, which holds paths of the server.
  */
 export function failureOfExecution(data: Readonly<Record<string, unknown>>): RenderFailure {
   const type = textOf(data['exception_type'])
   const reason = shorten(textOf(data['exception_message']))
   const node = textOf(data['node_id'])
   const nodeType = textOf(data['node_type'])
-  const message = `Node ${node} (${nodeType}) failed: ${reason || type || 'without a reason'}`
-  return new RenderFailure(causeOf(type, reason), message, { node, nodeType, exception: type })
+  const cause = causeOf(type, reason)
+  const files = cause === 'missing-model' ? modelFilesOf(data['current_inputs']) : ''
+  const message = `Node ${node} (${nodeType}) failed${files && ` with ${files}`}: ${reason || type || 'without a reason'}`
+  return new RenderFailure(cause, message, { node, nodeType, exception: type })
+}
+
+/** Values of inputs come as lists. */
+function modelFilesOf(inputs: unknown): string {
+  const values = Object.values(recordOf(inputs)).flatMap(value => (Array.isArray(value) ? listOf(value) : [value]))
+  return shorten(values.filter(isModelName).slice(0, filesShownMax).join(', '))
 }
 
 /** Whether an `execution_error` only says that a node held its output back. Such a job goes on and succeeds. */

@@ -47,8 +47,8 @@ function cacheModeOf(argv: readonly string[], version: string | undefined): stri
     if (mode !== undefined) return mode
   }
   if (version === undefined) return undefined
-  if (compareVersions(version, '0.13') < 0) return 'classic'
-  return compareVersions(version, '0.38') < 0 ? undefined : 'ram'
+  if (compareVersions(version, '0.22.0') <= 0) return 'classic'
+  return compareVersions(version, '0.23') < 0 ? undefined : 'ram'
 }
 
 /** Negative when `one` is older. Compares number by number; words and suffixes count as nothing. */

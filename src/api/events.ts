@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
+import { FoundryError } from '../errors.js'
 import type { Job } from '../plan/job.js'
 import { withoutPaths } from '../record/events.js'
 import type { Ledger } from '../record/ledger.js'
@@ -54,19 +55,28 @@ export function createEventHub(ledger: Ledger): EventHub {
 /** `/events?seq=N`: every event after N, in order, each once, then what happens. Without `seq` only what happens. */
 export function serveEvents(app: FastifyInstance, hub: EventHub): void {
   let clients = 0
-  app.get(
-    '/events',
-    { websocket: true, schema: { summary: 'WebSocket of events; resumes after ?seq=N' } },
-    (socket, request) => {
+  app.route({
+    method: 'GET',
+    url: '/events',
+    schema: {
+      summary: 'WebSocket of events; with seq, from the first after it on',
+      querystring: { type: 'object', properties: { seq: { type: 'string' } } },
+    },
+    // `stream` says what is wrong, as the reason of the close.
+    validatorCompiler: () => () => true,
+    handler: async () => {
+      throw new FoundryError('UPGRADE_MISSING', 'Events are served over a WebSocket')
+    },
+    wsHandler(socket, request) {
       const { seq } = request.query as { seq?: unknown }
       if (clients >= clientsMax) return socket.close(1013, 'too many listen already')
       clients++
       socket.on('close', () => clients--)
       // What a client sends means nothing; a broken connection closes.
       socket.on('error', () => socket.terminate())
-      void stream(socket, hub, seq).catch(() => socket.close(1011, 'the journal cannot be read'))
+      stream(socket, hub, seq).catch(() => socket.close(1011, 'the journal cannot be read'))
     },
-  )
+  })
 }
 
 async function stream(socket: WebSocket, hub: EventHub, seq: unknown): Promise<void> {

@@ -45,6 +45,10 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     return reply.status(404).send({ error: { code: 'ROUTE_UNKNOWN', message } })
   })
   app.addHook('onRequest', async request => checkCaller(request, options.token))
+  app.addHook('onResponse', async (request, reply) => {
+    // Nobody else closes the connection of an upgrade that was refused.
+    if (request.headers.upgrade !== undefined && reply.statusCode >= 400) request.raw.socket.end()
+  })
   await app.register(swagger, {
     openapi: {
       openapi: '3.0.3',
@@ -184,6 +188,7 @@ const doorStatus: Record<string, number> = {
   HOST_REFUSED: 403,
   ORIGIN_REFUSED: 403,
   OPERATION_UNKNOWN: 404,
+  UPGRADE_MISSING: 426,
 }
 
 function toAnswer(error: unknown): { status: number; body: object } {

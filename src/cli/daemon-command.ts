@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { checkAddress, createApi } from '../api/server.js'
-import { createEventHub, type EventHub } from '../api/events.js'
+import { createEventHub } from '../api/events.js'
 import { watchDelay } from '../api/metrics.js'
 import type { Config } from '../config/config.js'
 import { createLog, openFoundry } from '../daemon.js'
@@ -19,10 +19,9 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
   checkAddress(config.api.host, config.api.token)
   const log = createLog(config)
   const stop = stopSignal()
-  let hub: EventHub | undefined
-  const open = await openFoundry(config, { log, progress: (...args) => hub?.progress(...args) })
+  const open = await openFoundry(config, { log, progress: (...args) => hub.progress(...args) })
   const { foundry, ownership } = open
-  hub = createEventHub(foundry.ledger)
+  const hub = createEventHub(foundry.ledger)
   let isDraining = false
   const delay = watchDelay()
   const isReady = () => !isDraining && foundry.intake?.status().paused === undefined

@@ -23,10 +23,12 @@ export async function runDraftServer(
     log: commandLog(config, flags.verbose ?? false),
     signal: stop.signal,
   })
+  // Whoever reads the address may end it at once.
+  const stopped = new Promise(resolve => process.once('SIGINT', resolve).once('SIGTERM', resolve))
   terminal.answer({ url: server.url })
   terminal.say(`The draft server answers at ${server.url}, until Ctrl C. In another terminal:`)
   terminal.say(`  foundry render manifests/aurora.yaml --server ${server.url}`)
-  await new Promise(resolve => process.once('SIGINT', resolve).once('SIGTERM', resolve))
+  await stopped
   stop.abort()
   await server.close()
   return exitCodes.done

@@ -5,7 +5,6 @@ import { failure } from '../errors.js'
 import { isWorkflowPath } from '../operations/choose-workflow.js'
 import { families, type Family } from '../schema/template.js'
 import { type CommandHost, examples, exitCodeHelp } from './command-context.js'
-import { runDaemon } from './daemon-command.js'
 import { runDemo } from './demo.js'
 import { runDraftServer } from './draft-server-command.js'
 import { collect, commaList, countingNumber, portNumber, seconds, sliderValues, wholeNumber } from './option-values.js'
@@ -147,13 +146,15 @@ function addDaemon(program: Command, host: CommandHost): void {
       'after',
       examples([
         ['foundry daemon --draft', 'drafts'],
-        ['foundry daemon --home /srv/foundry', 'as a service: see systemd/ in the package'],
+        ['foundry daemon --home /srv/foundry', 'as a service: src/cli/service/ holds a systemd unit and a crontab'],
       ]),
     )
     .action(
       host.run<ServerFlags & { port?: number; host?: string; logFile?: string }, []>(
         async ({ terminal, flags, config }) => {
           const { server: servers, draft, port, host: address, logFile } = flags
+          // The API is most of what is loaded, and no other command needs it.
+          const { runDaemon } = await import('./daemon-command.js')
           return runDaemon(await config({ servers, draft, port, host: address, logFile }), terminal)
         },
       ),

@@ -77,5 +77,6 @@ function reportRun(outcome: Outcome, wasDone: boolean, terminal: Terminal): void
   terminal.say(`  images    ${join(folder, runFiles.images)}`)
   terminal.say(`  manifest  ${manifest}`)
   if (isEnded(state)) terminal.say(`  contact   ${contactSheet}`)
+  else terminal.say('  to go on  give the same command again')
   if (count('failed') > 0) terminal.say(`  reasons   foundry runs show ${run} --state failed`)
 }

@@ -195,8 +195,11 @@ export class Desk {
 
   /** Commits the picture of an attempt. Rejects with OUTPUT_INVALID when the bytes are not a usable picture. */
   async commit(job: Job, attempt: Attempt, bytes: Buffer, facts: RenderedFacts): Promise<void> {
-    const run = this.open.get(job.run)
-    if (!run) return
+    const run = await this.openRun(job.run)
+    if (!run) {
+      this.host.log.warn({ run: job.run, slot: job.slot.id }, 'picture of a run that is gone left out')
+      return
+    }
     const place = this.placeOf(run, job.slot.ordinal)
     const committed = await this.persist(() => commitPicture(bytes, job, place, this.factsOf(run, job, attempt, facts)))
     if ('orphan' in committed) await this.keepOrphan(run, job, attempt, { server: facts.server.name, ...committed })
@@ -208,6 +211,7 @@ export class Desk {
     const run = this.open.get(job.run)
     if (!run?.taken.delete(job.slot.ordinal)) return
     run.cursor = Math.min(run.cursor, job.slot.ordinal)
+    this.shut(run)
     this.host.freed()
   }
 
@@ -353,9 +357,14 @@ export class Desk {
       return
     }
     this.finishing.delete(id)
-    if (run.state.finished) this.open.delete(id)
+    if (run.state.finished) this.shut(run)
     // Asked for more, and settled again, while it was being finished.
     else await this.settleAgain(id)
+  }
+
+  /** A run that may be asked for more keeps what it knows of slots that are still being written. */
+  private shut({ state, taken }: OpenRun): void {
+    if (state.finished && taken.size === 0) this.open.delete(state.accepted.run)
   }
 
   private async settleAgain(id: string): Promise<void> {

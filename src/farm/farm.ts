@@ -30,6 +30,7 @@ export class Farm {
   private readonly workers: readonly ServerWorker[]
   private readonly windowMax: number
   private refilling: Promise<void> | undefined
+  private isRefillWanted = false
   private firstLook: Promise<boolean> | undefined
   private isStopped = false
 
@@ -154,14 +155,25 @@ export class Farm {
     return claim
   }
 
-  /** One refill at a time; servers that are all away leave the jobs unmade. */
+  /** One refill at a time; asked for while one goes on, another follows, since that one may have looked already. */
   private refill(): Promise<void> {
-    this.refilling ??= this.offerMore().finally(() => {
-      this.refilling = undefined
-    })
+    this.isRefillWanted = true
+    this.refilling ??= this.refillWhileWanted()
     return this.refilling
   }
 
+  private async refillWhileWanted(): Promise<void> {
+    try {
+      while (this.isRefillWanted) {
+        this.isRefillWanted = false
+        await this.offerMore()
+      }
+    } finally {
+      this.refilling = undefined
+    }
+  }
+
+  /** Servers that are all away leave the jobs unmade. */
   private async offerMore(): Promise<void> {
     if (this.isStopped || !this.workers.some(worker => worker.state === 'ready')) return
     const waiting = [...(await this.options.engine.counts()).values()].reduce((sum, count) => sum + count, 0)

@@ -88,7 +88,11 @@ export class Intake {
 
   async start(): Promise<void> {
     await this.checkDisk()
-    this.timers.push(setInterval(() => void this.rescan(), this.options.rescanMs))
+    const scan = () => {
+      this.mend()
+      void this.rescan()
+    }
+    this.timers.push(setInterval(scan, this.options.rescanMs))
     this.timers.push(setInterval(() => void this.recheck(), recheckMs))
     await this.rescan()
   }
@@ -164,7 +168,7 @@ export class Intake {
 
   private async scanFolder(from: string): Promise<void> {
     const root = rootAround(this.options.roots, join(from, 'anything'))
-    if (!root) return
+    if (!root || this.isStopped) return
     const { drops } = await findDrops(root, { others: this.options.roots, from })
     for (const path of drops) if (await this.looksDifferent(path)) this.queue(path, root)
   }
@@ -181,7 +185,7 @@ export class Intake {
 
   private async looksDifferent(path: string): Promise<boolean> {
     const seen = this.seen.get(path)
-    if (!seen || seen.mayMend || !sameStamp(seen.stamp, await stampAt(path))) return true
+    if (!seen || !sameStamp(seen.stamp, await stampAt(path))) return true
     for (const file of seen.named) if (!isSame(file.stamp, await stampAt(file.path))) return true
     return false
   }
@@ -197,6 +201,11 @@ export class Intake {
     const { drops } = this.options.ledger.state
     for (const { path, root: folder } of [...drops.values()])
       if (folder === root.folder && !this.seen.has(path) && isGone(path)) await this.forget(path)
+  }
+
+  private mend(): void {
+    for (const [path, { root, mayMend }] of this.seen) if (mayMend) this.waiting.set(path, root)
+    this.work()
   }
 
   private async recheck(): Promise<void> {
@@ -253,7 +262,7 @@ export class Intake {
 
   private async look(path: string, root: IntakeRoot): Promise<void> {
     const known = this.seen.get(path)
-    if (known?.dueAt === Infinity && !(await this.looksDifferent(path))) return
+    if (known?.dueAt === Infinity && !known.mayMend && !(await this.looksDifferent(path))) return
     const sources = await this.options.read(path, root.folder)
     const [drop, ...named] = sources.files
     if (!drop?.stamp) return this.forget(path)

@@ -5,12 +5,13 @@ import { depthMax, type IntakeRoot, isIgnoredFolder } from './find-drops.js'
 export interface RootHints {
   /** Something happened to a file, or to its `.ready` companion. */
   touched(path: string): void
-  /** A folder came, perhaps with drops in it. */
+  /** A folder is watched from now on, and may hold drops already. */
   folderAdded(path: string): void
   failed(error: unknown): void
 }
 
 export const readyEnding = '.ready'
+const folderSettlesMs = 500
 
 /**
  * Hints about a folder, none of which is certain to come. Only folders are watched, and what they tell of their files is
@@ -29,7 +30,12 @@ export function watchRoot(root: IntakeRoot, hints: RootHints): FSWatcher {
       return names[0] !== '..' && names.some(isIgnoredFolder)
     },
   })
-  watcher.on('addDir', hints.folderAdded).on('error', hints.failed)
+  // A folder is told of before it is watched: what comes into it in between is found by looking once more.
+  watcher.on('addDir', path => {
+    hints.folderAdded(path)
+    setTimeout(() => hints.folderAdded(path), folderSettlesMs).unref()
+  })
+  watcher.on('ready', () => hints.folderAdded(root.folder)).on('error', hints.failed)
   watcher.on('raw', (_event, name: unknown, details) => {
     // Where the system does not say which file it was, the scan will find it.
     const { watchedPath } = details as { watchedPath?: string }

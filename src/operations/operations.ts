@@ -11,7 +11,8 @@ import {
   slotThumbnail,
 } from './runs.js'
 import { drops, servers, status } from './status.js'
-import { submit, submitSchema } from './submit.js'
+import { submitSchema } from './submission.js'
+import { submit } from './submit.js'
 import { verify } from './verify.js'
 import { reproduce } from './reproduce.js'
 

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Config } from '../config/config.js'
 import type { Problem } from '../errors.js'
 import { hashJson } from '../files/hash.js'
@@ -13,7 +13,7 @@ import { sizeOf } from '../workflow/keeps-size.js'
 import { chooseWorkflow, type ChosenWorkflow } from './choose-workflow.js'
 import { guardPlan, guardProblems } from './guard-plan.js'
 import type { Shelf } from './shelf.js'
-import type { Submission } from './submit.js'
+import type { Submission } from './submission.js'
 
 export interface PlanningContext {
   config: Config
@@ -137,9 +137,10 @@ function toGraph({ graph }: PlannedWorkflow): Parameters<typeof sizeOf>[0] {
   return graph as Parameters<typeof sizeOf>[0]
 }
 
-function kitFiles({ drop }: Sources): Record<string, string> {
+/** An order names its kits from where it lies. */
+function kitFiles({ drop, path: order }: Sources): Record<string, string> {
   if (drop?.kind !== 'render-order') return {}
-  return Object.fromEntries(drop.kits.map(({ kit, path }) => [`persona:${kit.dot_id}`, path]))
+  return Object.fromEntries(drop.kits.map(({ kit, path }) => [`persona:${kit.dot_id}`, join(dirname(order), path)]))
 }
 
 function toMixTalent(talent: Talent): MixTalent {

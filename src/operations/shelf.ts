@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { packageRoot } from '../config/config.js'
-import type { Problem } from '../errors.js'
+import { type Problem, reasonOf } from '../errors.js'
 import { type LibraryWorkflow, readWorkflows } from '../library/workflows.js'
 import { readStyles } from '../library/styles.js'
 import { readTalents, type Talent } from '../library/talents.js'
@@ -37,7 +37,7 @@ export function createShelfReader(
   let reading: { at: number; shelf: Promise<Shelf> } | undefined
   return () => {
     if (reading && performance.now() - reading.at < shelfAgeMsMax) return reading.shelf
-    const shelf = readShelf(config, plugins, index)
+    const shelf = readShelf(config, plugins, { index, log })
     reading = { at: performance.now(), shelf }
     shelf.then(
       ({ talents }) => log.debug({ talents: talents.size }, 'library read'),
@@ -49,7 +49,11 @@ export function createShelfReader(
   }
 }
 
-async function readShelf(config: Config, plugins: readonly PluginFolder[], index: TalentIndex): Promise<Shelf> {
+async function readShelf(
+  config: Config,
+  plugins: readonly PluginFolder[],
+  { index, log }: { index: TalentIndex; log: Logger },
+): Promise<Shelf> {
   const folders = plugins.map(plugin => plugin.folder)
   const [talents, templates, workflows, styles] = await Promise.all([
     readTalents([config.paths.talents, ...folders], { index }),
@@ -58,7 +62,8 @@ async function readShelf(config: Config, plugins: readonly PluginFolder[], index
     readStyles(folders),
   ])
   const merged = mergeStyles(styles.styles.map(({ style, file }) => ({ plugin: file, style })))
-  await index.save()
+  // The index only spares work next time: a home that cannot keep it is read all the same.
+  await index.save().catch((error: unknown) => log.warn({ reason: reasonOf(error) }, 'index not kept'))
   return {
     talents: new Map(talents.talents.map(talent => [talent.id, talent])),
     templates: templates.templates,

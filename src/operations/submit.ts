@@ -9,49 +9,14 @@ import { exportToCallFolder } from '../record/call-folder.js'
 import { writeManifest } from '../record/manifest.js'
 import { writeRunFile } from '../record/run-folder.js'
 import { type RunState, runStateOf } from '../record/state.js'
-import type { FromSchema } from '../schema/from-schema.js'
 import type { RunFile, RunPlan } from '../schema/run.js'
-import { families } from '../schema/template.js'
 import { isWorkflowPath } from './choose-workflow.js'
 import type { Foundry } from './foundry.js'
 import { freshId, nameRun } from './name-run.js'
 import type { Caller } from './operation.js'
 import { planDrop, type PlannedDrop } from './plan-drop.js'
 import { reachablePath } from './reach.js'
-
-const position = { type: 'number', minimum: 0, maximum: 1 } as const
-
-export const submitSchema = {
-  $id: 'submit/1',
-  type: 'object',
-  additionalProperties: false,
-  required: ['path'],
-  properties: {
-    path: {
-      type: 'string',
-      minLength: 1,
-      maxLength: 4096,
-      description: 'A persona kit, persona manifest or render order',
-    },
-    templates: { type: 'array', maxItems: 64, items: { type: 'string' } },
-    family: { enum: families },
-    workflow: { type: 'string', description: 'Workflow of every picture' },
-    backdropWorkflow: { type: 'string' },
-    seed: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
-    count: { type: 'integer', minimum: 1, maximum: 1_000_000 },
-    set: { type: 'object', additionalProperties: { type: 'array', minItems: 1, maxItems: 1000, items: position } },
-    prompt: { type: 'string', maxLength: 2000 },
-    fresh: { type: 'boolean', description: 'Render anew even what was rendered before' },
-    inFlightMax: { type: 'integer', minimum: 1, maximum: 10_000 },
-    callFolder: {
-      type: 'string',
-      maxLength: 4096,
-      description: 'Where a persona manifest finds its files, if not around it',
-    },
-    dryRun: { type: 'boolean' },
-  },
-} as const
-export type Submission = FromSchema<typeof submitSchema>
+import type { Submission } from './submission.js'
 
 export interface Submitted {
   run: string

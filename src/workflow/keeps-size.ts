@@ -1,6 +1,6 @@
 import type { Binding } from '../schema/binding.js'
 import type { ApiGraph } from './api-graph.js'
-import { inputAt, linkAt, nodeAt } from './walk-graph.js'
+import { inputAt, linkAt, nodeAt, pastReroutes } from './walk-graph.js'
 
 /** Nodes that give a picture the size of what goes in, by the input that carries it. */
 const carrierByClass: Readonly<Record<string, string>> = {
@@ -12,7 +12,6 @@ const carrierByClass: Readonly<Record<string, string>> = {
   SamplerCustom: 'latent_image',
   SamplerCustomAdvanced: 'latent_image',
   RepeatLatentBatch: 'samples',
-  Reroute: '',
 }
 
 /**
@@ -42,10 +41,9 @@ function leadsTo(graph: ApiGraph, from: string, starts: ReadonlySet<string>): bo
     if (!node) return false
     if (starts.has(id) || isFedBy(graph, id, starts)) return true
     const carrier = carrierByClass[node.class_type]
-    if (carrier === undefined) return false
-    const link = carrier === '' ? linkAt(node, Object.keys(node.inputs)[0] ?? '') : linkAt(node, carrier)
+    const link = carrier === undefined ? undefined : linkAt(node, carrier)
     if (!link) return false
-    id = link[0]
+    id = pastReroutes(graph, link)[0]
   }
   return false
 }
@@ -54,5 +52,8 @@ function leadsTo(graph: ApiGraph, from: string, starts: ReadonlySet<string>): bo
 function isFedBy(graph: ApiGraph, id: string, starts: ReadonlySet<string>): boolean {
   const node = nodeAt(graph, id)
   if (!node || !/^Empty.*Latent/.test(node.class_type)) return false
-  return ['width', 'height'].every(side => starts.has(linkAt(node, side)?.[0] ?? ''))
+  return ['width', 'height'].every(side => {
+    const link = linkAt(node, side)
+    return link !== undefined && starts.has(pastReroutes(graph, link)[0])
+  })
 }

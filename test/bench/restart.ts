@@ -12,7 +12,7 @@ export async function run(): Promise<Figures> {
   const draft = await startDraft({ jobMs: 200, prepared: true })
   const { home, remove } = await makeHome()
   try {
-    await fill(home)
+    await fill(home, draft.url)
     const begin = performance.now()
     const open = await openAt(home, [draft.url])
     const openedMs = performance.now() - begin
@@ -61,8 +61,9 @@ async function askStatus(foundry: Parameters<typeof createApi>[0]['foundry']): P
 }
 
 /** A journal as 50,000 rendered pictures leave it; the pictures themselves are not needed to start. */
-async function fill(home: string): Promise<void> {
-  const open = await openAt(home, ['http://127.0.0.1:9'])
+async function fill(home: string, url: string): Promise<void> {
+  const open = await openAt(home, [url])
+  await open.foundry.farm.look()
   const { run: id } = await submit(
     open.foundry,
     { path: await writeOrder(home, 'many', { count: slots }) },

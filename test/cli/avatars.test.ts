@@ -1,5 +1,8 @@
+import type { ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { inflateSync } from 'node:zlib'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
@@ -39,7 +42,9 @@ function callFolder(calls: readonly string[] = ['call-1']) {
   )
   const texts = (call: string) => ({
     [call]: {
-      'left-vocals': Object.fromEntries(speakers.map(speaker => [speaker, { 'persona.md': persona(`${call} ${speaker}`) }])),
+      'left-vocals': Object.fromEntries(
+        speakers.map(speaker => [speaker, { 'persona.md': persona(`${call} ${speaker}`) }]),
+      ),
     },
   })
   const segments = `[00:00:01.000 - 00:00:04.000] ${planted.sentence}\n${planted.spoken}\n`
@@ -48,7 +53,9 @@ function callFolder(calls: readonly string[] = ['call-1']) {
       'persona_manifest.json': JSON.stringify(entries),
       ...Object.assign({}, ...calls.map(texts)),
     },
-    speakers: Object.fromEntries(calls.map(call => [call, { 'left-vocals': { 'left-vocals_segments.txt': segments } }])),
+    speakers: Object.fromEntries(
+      calls.map(call => [call, { 'left-vocals': { 'left-vocals_segments.txt': segments } }]),
+    ),
   }
 }
 
@@ -101,7 +108,10 @@ t.test('a missing workflow file skips its pictures with a warning', async t => {
   const call = { cwd: join(dir, 'home') }
   const one = await foundry([...words, '--api-url', server.url, '--avatar-workflow', 'gone.json'], call)
   t.match(one, { code: 0, err: /gone\.json: There is no such workflow file: no avatars are rendered/ })
-  t.same(Object.keys(JSON.parse(await readFile(join(root, 'comfyui_images/avatar/image_manifest.json'), 'utf8')).personas), [])
+  t.same(
+    Object.keys(JSON.parse(await readFile(join(root, 'comfyui_images/avatar/image_manifest.json'), 'utf8')).personas),
+    [],
+  )
   const both = ['--avatar-workflow', 'gone.json', '--backdrop-workflow', 'gone.json']
   t.match(await foundry([...words, '--api-url', server.url, ...both], call), { code: 2 })
   t.match(await foundry(words.slice(0, 3), call), { code: 2, err: /--output-root/ })
@@ -117,17 +127,58 @@ t.test('the user’s own workflow keeps its size, and is bound whatever its trai
     const file = join(workflowFolder, `${name}.json`)
     const graph = JSON.parse(await readFile(file, 'utf8')) as Record<string, { inputs: Record<string, unknown> }>
     const latent = Object.values(graph).find(node => 'width' in node.inputs && 'batch_size' in node.inputs)
-    const words = ['avatars', '--persona-manifest', join(root, 'characters/persona_manifest.json'), '--output-root', root]
-    const ended = await foundry([...words, '--api-url', server.url, '--avatar-workflow', file], { cwd: join(dir, 'home') })
+    const words = [
+      'avatars',
+      '--persona-manifest',
+      join(root, 'characters/persona_manifest.json'),
+      '--output-root',
+      root,
+    ]
+    const ended = await foundry([...words, '--api-url', server.url, '--avatar-workflow', file], {
+      cwd: join(dir, 'home'),
+    })
     t.equal(ended.code, 0, `${name}: ${ended.err}`)
-    const trace = JSON.parse(await readFile(join(root, 'comfyui_images/avatar/call-1/S00/call-1_S00.trace.json'), 'utf8'))
+    const trace = JSON.parse(
+      await readFile(join(root, 'comfyui_images/avatar/call-1/S00/call-1_S00.trace.json'), 'utf8'),
+    )
     t.same([trace.request.width, trace.request.height], [latent?.inputs['width'], latent?.inputs['height']], name)
     t.equal(trace.request.workflow, name)
   }
 })
 
+t.test('the gate set to reject names what it found and where, set to off it lets through', async t => {
+  const dir = t.testdir({
+    home: {
+      'foundry.yaml': 'privacy: reject\n',
+      'jo.json': JSON.stringify({ dot_id: 'jo', version: '1.0.0', description: `ask ${planted.mail}` }),
+    },
+    run: callFolder(),
+  })
+  const call = { cwd: join(dir, 'home') }
+  const manifest = join(dir, 'run/characters/persona_manifest.json')
+  const words = ['render', 'jo.json', manifest, '--dry-run', '--server', server.url]
+  const { code, answer, err } = await foundryJson<{
+    refused: { problems: { code: string; path?: string; file?: string; found?: string; message: string }[] }[]
+  }>(words, call)
+  t.equal(code, 2)
+  const errors = answer.refused.map(each => each.problems.filter(problem => problem.code === 'PERSONAL_DATA'))
+  t.match(errors[0], [{ path: 'persona.description of jo', found: 'email' }])
+  t.match(errors[1], [
+    { path: '[0].persona_path', message: /email, path/ },
+    { path: '[1].persona_path' },
+    { file: 'speakers/call-1', message: /phone/ },
+  ])
+  t.notOk(`${JSON.stringify(answer)}${err}`.includes(planted.mail))
+  await writeFile(join(dir, 'home/foundry.yaml'), 'privacy: off\n')
+  t.match(await foundryJson(words, call), { code: 0 })
+})
+
 t.test('nothing that was written holds a word of planted personal data', async t => {
-  const dir = t.testdir({ home: { 'foundry.yaml': 'quietSeconds: 0.2\nrescanSeconds: 1\n' }, run: callFolder(['call-1', 'call-2']) })
+  const dir = t.testdir({
+    home: { 'foundry.yaml': 'quietSeconds: 0.2\nrescanSeconds: 1\ncallFolders: [../watched]\n' },
+    watched: callFolder(['call-3']),
+    run: callFolder(['call-1', 'call-2']),
+  })
   const home = join(dir, 'home')
   const root = join(dir, 'run')
   const words = ['avatars', '--persona-manifest', join(root, 'characters/persona_manifest.json'), '--output-root', root]
@@ -137,12 +188,20 @@ t.test('nothing that was written holds a word of planted personal data', async t
     said.push(out, err)
   }
   await run(...words, '--api-url', server.url, '--initial-prompt', `for ${planted.mail}`, '-v')
-  const kit = { dot_id: 'jo', version: '1.0.0', description: `Ask ${planted.mail}, ${planted.phone.replace(' ', '')} or see ${planted.folder}/x.png`, finish: planted.mail }
+  const kit = {
+    dot_id: 'jo',
+    version: '1.0.0',
+    description: `Ask ${planted.mail}, ${planted.phone.replace(' ', '')} or see ${planted.folder}/x.png`,
+    finish: planted.mail,
+  }
   await writeFile(join(dir, 'jo.json'), JSON.stringify(kit))
   await run('render', join(dir, 'jo.json'), '--server', server.url, '-v', '--prompt', `by ${planted.mail}`)
   await run('render', join(root, 'characters'), '--draft', '-v')
   await writeFile(join(root, 'characters', 'broken.json'), '')
-  await writeFile(join(dir, 'bad.json'), JSON.stringify([{ call_id: 1, persona_path: `${planted.folder}/${planted.audio}` }]))
+  await writeFile(
+    join(dir, 'bad.json'),
+    JSON.stringify([{ call_id: 1, persona_path: `${planted.folder}/${planted.audio}` }]),
+  )
   await run('render', join(dir, 'bad.json'), '--draft', '--json')
   for (const name of await readdir(join(home, 'runs'))) {
     await run('runs', 'show', name, '--json')
@@ -150,8 +209,10 @@ t.test('nothing that was written holds a word of planted personal data', async t
     await run('verify', name, '--json')
   }
   await run('status', '--json')
+  said.push(...(await watchOnce(home, join(dir, 'watched'))))
 
-  const files = [...(await filesUnder(home)), ...(await filesUnder(join(root, 'comfyui_images')))]
+  const kept = [home, ...[root, join(dir, 'watched')].map(each => join(each, 'comfyui_images'))]
+  const files = (await Promise.all(kept.map(filesUnder))).flat()
   t.ok(files.filter(file => file.endsWith('.png')).length >= 12, 'pictures were made')
   const secrets = [...Object.values(planted), 'silver heron', 'bell tower', 'jane.roe', '7700900123', 'Roe 2026']
   for (const secret of secrets) {
@@ -163,6 +224,22 @@ t.test('nothing that was written holds a word of planted personal data', async t
   for (const file of files.filter(each => !each.includes('/.foundry/journal/')))
     if ((await openText(file)).includes(join(dir, 'run', 'characters'))) t.fail(`${file} tells where the drop lies`)
 })
+
+/** A daemon that renders what lies in a watched call folder, and what it said. */
+async function watchOnce(home: string, folder: string): Promise<string[]> {
+  let child: ChildProcess | undefined
+  const ended = foundry(['daemon', '--port', '0', '--server', server.url], {
+    cwd: home,
+    started: each => (child = each),
+  })
+  const giveUpAt = Date.now() + 20_000
+  while (!existsSync(join(folder, 'comfyui_images/avatar/image_manifest.json')) && Date.now() < giveUpAt)
+    await sleep(50)
+  child?.kill('SIGTERM')
+  const { code, out, err } = await ended
+  t.equal(code, 0, 'the daemon ends')
+  return [out, err]
+}
 
 /** Bytes as text, with the compressed texts of a picture opened. */
 async function openText(file: string): Promise<string> {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
+import { readPngText, withoutPngText, withPngText } from '../../src/record/png-text.js'
 import { foundry, foundryJson } from './foundry.js'
 
 const server = await startDraftServer()
@@ -30,10 +31,9 @@ const callFiles = {
   },
 }
 
-async function makeHome(t: Tap.Test, extra: Record<string, string> = {}): Promise<string> {
-  const home = join(t.testdir({}), 'home')
+async function makeHome(dir: string): Promise<string> {
+  const home = join(dir, 'home')
   await foundry(['init', home], { cwd: '/' })
-  for (const [name, text] of Object.entries(extra)) await writeFile(join(home, name), text)
   return home
 }
 
@@ -47,13 +47,16 @@ async function flip(path: string): Promise<() => Promise<void>> {
 }
 
 t.test('verify finds one flipped byte wherever it is', async t => {
-  const home = await makeHome(t)
+  const home = await makeHome(t.testdir({}))
   const call = { cwd: home }
   await writeFile(join(home, 'manifests/order.yaml'), 'personas: [aurora.yaml]\ntemplates: [hero-portrait]\n')
   await foundry(['render', 'manifests/order.yaml', ...at], call)
   const [run = ''] = await readdir(join(home, 'runs'))
   const folder = join(home, 'runs', run)
-  t.match(await foundryJson<Verified>(['verify', `runs/${run}/`], call), { code: 0, answer: { images: 1, differences: [] } })
+  t.match(await foundryJson<Verified>(['verify', `runs/${run}/`], call), {
+    code: 0,
+    answer: { images: 1, differences: [] },
+  })
   const talent = 'talents/avatar/avatar.style.mecha'
   const cases: Record<string, [file: string, named: string]> = {
     image: [join(folder, 'images/aurora/hero-portrait-0001.png'), 'images/aurora/hero-portrait-0001.png'],
@@ -94,8 +97,8 @@ t.test('verify finds a private text that is not the one that was rendered', asyn
 })
 
 t.test('reproduce posts the recorded graph', async t => {
-  const home = await makeHome(t)
   const elsewhere = t.testdir({ other: {}, kept: { run: callFiles, 'foundry.yaml': '' } })
+  const home = await makeHome(elsewhere)
   await foundry(['render', 'manifests/aurora.yaml', '--templates', 'hero-portrait', ...at], { cwd: home })
   const [run = ''] = await readdir(join(home, 'runs'))
   const image = join(home, 'runs', run, 'images/aurora/hero-portrait-0001.png')
@@ -108,16 +111,22 @@ t.test('reproduce posts the recorded graph', async t => {
   t.equal(alone.answer.recorded, alone.answer.submitted)
   const [first, again] = server.ledger.slice(sent - 1)
   t.equal(again?.graphSha256, first?.graphSha256, 'the server was sent the very same graph')
-  t.same((await readdir(join(elsewhere, 'other'))).sort(), ['copy.png', 'copy.reproduced.png'], 'no home is left behind')
+  t.same(
+    (await readdir(join(elsewhere, 'other'))).sort(),
+    ['copy.png', 'copy.reproduced.png'],
+    'no home is left behind',
+  )
 
   const refused: Record<string, [bytes: Buffer, code: string]> = {
     'a stripped picture': [await sharp(image).png().toBuffer(), 'IMAGE_UNTRACED'],
     'another tool’s picture': [
-      await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } }).png().toBuffer(),
+      await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
+        .png()
+        .toBuffer(),
       'IMAGE_UNTRACED',
     ],
     'no picture': [Buffer.from('not a picture'), 'IMAGE_UNTRACED'],
-    'an altered record': [replaceInChunk(await readFile(image), 'one young ranger', 'xxx'), 'IMAGE_ALTERED'],
+    'an altered record': [alterGraph(await readFile(image)), 'IMAGE_ALTERED'],
   }
   for (const [title, [bytes, code]] of Object.entries(refused)) {
     await writeFile(copy, bytes)
@@ -142,11 +151,10 @@ t.test('reproduce posts the recorded graph', async t => {
   t.match(changed, { code: 1, answer: { error: { code: 'SOURCE_CHANGED' } } }, 'a private picture whose text changed')
 })
 
-/** Another byte inside of the graph that the picture carries, with a checksum that agrees: an edit by hand. */
-function replaceInChunk(image: Buffer, _from: string, _to: string): Buffer {
-  const at = image.indexOf('foundry_graph')
-  const steps = image.indexOf('"steps":', at)
-  const changed = Buffer.from(image)
-  changed.write('9', steps + '"steps":'.length)
-  return changed
+/** Other steps in the graph that the picture carries: an edit by hand. */
+function alterGraph(image: Buffer): Buffer {
+  const keyword = 'foundry_graph'
+  const { text = '' } = readPngText(image).find(each => each.keyword === keyword) ?? {}
+  const altered = text.replace(/"steps":\d+/, '"steps":99')
+  return withPngText(withoutPngText(image, [keyword]), [{ keyword, text: altered }])
 }

@@ -42,10 +42,8 @@ export async function startDaemon(
   let complaint = ''
   child.stderr.on('data', chunk => (complaint += String(chunk)))
   const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string)
-  const url = await Promise.race([
-    announced(home, child.pid ?? 0),
-    ended.then(code => Promise.reject(new Error(`the daemon ended with ${code}: ${complaint}`))),
-  ])
+  const url = await announced(home, child)
+  if (url === undefined) throw new Error(`the daemon ended with ${await ended}: ${complaint}`)
   const get = async (path: string) => (await fetch(`${url}${path}`)).json()
   return {
     home,
@@ -87,16 +85,16 @@ export async function eventually<Answer>(
   }
 }
 
-async function announced(home: string, pid: number): Promise<string> {
-  return eventually(
-    'the address of the daemon',
-    async () => {
-      const text = await readFile(join(home, '.foundry', 'owner.json'), 'utf8').catch(() => '{}')
-      const owner = JSON.parse(text) as { pid?: number; apiUrl?: string }
-      return owner.pid === pid ? owner.apiUrl : undefined
-    },
-    startMsMax,
-  )
+/** Undefined when the daemon ended before it had an address. */
+async function announced(home: string, child: ChildProcess): Promise<string | undefined> {
+  const look = async () => {
+    const text = await readFile(join(home, '.foundry', 'owner.json'), 'utf8').catch(() => '{}')
+    const owner = JSON.parse(text) as { pid?: number; apiUrl?: string }
+    if (owner.pid === child.pid && owner.apiUrl !== undefined) return { url: owner.apiUrl }
+    return child.exitCode === null && child.signalCode === null ? undefined : {}
+  }
+  const found: { url?: string } = await eventually('the address of the daemon', look, startMsMax)
+  return found.url
 }
 
 function lines(file: string): Record<string, unknown>[] {

@@ -9,7 +9,7 @@ import { requestOf } from '../../src/record/commit.js'
 import type { FoundryEvent } from '../../src/record/events.js'
 import { replayJournal } from '../../src/record/journal-replay.js'
 import { imageFile, readRunFile, runFiles, traceFile } from '../../src/record/run-folder.js'
-import { applyEvent, emptyState, type RunState, stateOf } from '../../src/record/state.js'
+import { applyEvent, emptyState, type FoundryState, type RunState, stateOf } from '../../src/record/state.js'
 import type { RunManifest } from '../../src/schema/run-manifest.js'
 import { slotStates } from '../../src/schema/run.js'
 import type { Trace } from '../../src/schema/trace.js'
@@ -49,9 +49,7 @@ export async function checkHome(home: string, expected: Expectation = {}): Promi
     onRecord: event => void events.push(event as FoundryEvent),
   })
   if (replay.damage) problems.push(`the journal is damaged: ${replay.damage.reason}`)
-  const state = emptyState()
-  for (const event of events) applyEvent(state, event)
-  checkAttempts(events, problems)
+  const state = replayChecked(events, problems)
   checkLeftovers(paths.dot, problems)
   const traces = new Map<string, Trace>()
   let sums = { slots: 0, done: 0, failed: 0, attempts: 0 }
@@ -76,28 +74,23 @@ export async function checkHome(home: string, expected: Expectation = {}): Promi
   }
 }
 
-/** Attempts of a slot are numbered upwards without a gap, and each ends before the next begins. */
-function checkAttempts(events: readonly FoundryEvent[], problems: string[]): void {
-  const numbers = new Map<string, number>()
-  const current = new Map<string, number>()
-  const done = new Set<string>()
+/** The state of the whole journal. On the way: attempts of a slot are numbered upwards without a gap, one at a time. */
+function replayChecked(events: readonly FoundryEvent[], problems: string[]): FoundryState {
+  const state = emptyState()
   for (const event of events) {
-    if (!('slot' in event)) continue
-    const key = `${event.run} ${event.slot}`
-    if (event.kind === 'attempt-leased') {
-      if (event.attempt !== (numbers.get(key) ?? 0) + 1)
-        problems.push(`${key}: attempt ${event.attempt} is out of order`)
-      if (current.has(key)) problems.push(`${key}: attempt ${event.attempt} began while another was current`)
-      if (done.has(key)) problems.push(`${key}: attempt ${event.attempt} began after the slot was done`)
-      numbers.set(key, event.attempt)
-      current.set(key, event.attempt)
+    const run = 'run' in event ? state.runs.get(event.run) : undefined
+    if (run && event.kind === 'attempt-leased') {
+      const { slot, attempt } = event
+      const key = `${event.run} ${slot}, attempt ${attempt}`
+      if (attempt !== (run.attempts[slot] ?? 0) + 1) problems.push(`${key} is out of order`)
+      if (run.leases.has(slot)) problems.push(`${key} began while another was current`)
+      if (run.done.has(slot)) problems.push(`${key} began after the slot was done`)
     }
-    if (event.kind === 'slot-done') {
-      if (done.has(key)) problems.push(`${key} is done twice`)
-      done.add(key)
-    }
-    if (event.kind === 'attempt-ended' || event.kind === 'slot-done') current.delete(key)
+    if (run && event.kind === 'slot-done' && run.done.has(event.slot))
+      problems.push(`${event.run} ${event.slot} is done twice`)
+    applyEvent(state, event)
   }
+  return state
 }
 
 /** Nothing half-made stays: no staged picture, no temporary file. */

@@ -58,14 +58,15 @@ for (const point of crashPoints) {
       const crash = await render([one], first)
       t.equal(crash.code, 'SIGKILL', `${first} is reached: ${crash.said}`)
       const many = writeOrder(home, 'many', laterSlots, 2)
-      const second = await render([one, many], later)
+      // It works on its own run alone: what became of the first picture is seen in the third process.
+      const second = await render([many], later)
       t.equal(second.code, 'SIGKILL', `${later} is reached: ${second.said}`)
       const end = await render([one, many], '')
       t.equal(end.code, 0, end.said)
       const facts = await checkHome(home, { renders: rendersOf(draft.ledgerFile) })
       t.strictSame(facts.problems, [])
       t.equal(facts.done, 1 + laterSlots)
-      t.equal(outcomeOf(facts), outcome)
+      t.equal(outcomeOf(facts), outcome, `instead: ${outcomeOf(facts)}`)
     } finally {
       await draft.kill()
     }

@@ -116,6 +116,7 @@ async function createState(options: DraftServerOptions, cutConnections: () => vo
     facts,
     faults,
     ledger,
+    isDisguised: options.isDisguised ?? false,
     counter: 0,
     startedAt: Date.now(),
     applyFaults(changes) {

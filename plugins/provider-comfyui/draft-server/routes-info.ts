@@ -54,7 +54,7 @@ export function infoRoutes(state: ServerState): Routes {
 /** What the real server says when its own code falls over. */
 export const stumbled = '500 Internal Server Error\n\nServer got itself in trouble'
 
-function systemStats({ traits }: ServerState) {
+function systemStats({ traits, isDisguised }: ServerState) {
   const total = totalmem()
   const free = freemem()
   const memory = { vram_total: total, vram_free: free, torch_vram_total: total, torch_vram_free: free }
@@ -69,7 +69,7 @@ function systemStats({ traits }: ServerState) {
       pytorch_version: 'none',
       embedded_python: false,
       argv: ['foundry', 'draft-server'],
-      foundry_draft: true,
+      ...(!isDisguised && { foundry_draft: true }),
     },
     devices: [{ name: 'cpu', type: 'cpu', index: null, ...memory }],
   }

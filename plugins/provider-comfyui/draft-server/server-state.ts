@@ -21,6 +21,7 @@ export interface ServerState {
   faults: Faults
   ledger: Ledger
   /** Number of the next job without one of its own. Refused jobs use one up, too. */
+  isDisguised: boolean
   counter: number
   startedAt: number
   applyFaults(changes: Partial<Faults>): void

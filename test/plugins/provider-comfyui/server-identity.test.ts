@@ -16,8 +16,10 @@ const modes: Record<string, [string, string[], string | undefined]> = {
   'a flag with a value behind it': ['0.12.1', ['--cache-lru', '5'], 'lru'],
   'a flag with its value': ['0.38.1', ['--cache-ram=4'], 'ram'],
   'the default of older versions': ['0.3.64', ['main.py'], 'classic'],
+  'the last default of older versions': ['0.22.0', ['main.py'], 'classic'],
+  'the first default of newer versions': ['0.23.0', ['main.py'], 'ram'],
   'the default of newer versions': ['0.38.1', ['main.py'], 'ram'],
-  'nothing where it is not known': ['0.20.0', ['main.py'], undefined],
+  'nothing where it is not known': ['0.22.1', ['main.py'], undefined],
 }
 for (const [title, [version, argv, mode]] of Object.entries(modes)) {
   t.test(`readIdentity knows how results are cached: ${title}`, async t =>

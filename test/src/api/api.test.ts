@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { request } from 'node:http'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
@@ -69,7 +70,7 @@ interface Answer extends Record<string, unknown> {
 async function rawGet(url: string, path: string, headers: Record<string, string>): Promise<number> {
   const asked = request(`${url}${path}`, { headers })
   asked.end()
-  const [response] = (await once(asked, 'response')) as [import('node:http').IncomingMessage]
+  const [response] = (await once(asked, 'response')) as [IncomingMessage]
   response.resume()
   return response.statusCode ?? 0
 }
@@ -97,11 +98,11 @@ t.test('API serves a run from its acceptance to its end', async t => {
   t.match(await ask('/servers'), { body: { servers: [{ name: 'draft' }] } })
   t.match(await ask('/status'), { body: { version: '1.2.3', slots: { done: 1 }, runs: { done: 1 } } })
   t.match(await ask('/drops'), { body: { total: 0, drops: [] } })
-  const image = `runs/${run}/${String((await ask(`/runs/${run}?limit=1`)).body['slots'] && 'images')}`
-  t.match(await post('/reproduce', { image: `${image}/no.png` }), {
-    status: 422,
-    body: { error: { code: 'FILE_UNREADABLE' } },
-  })
+  const { slots } = (await ask(`/runs/${run}`)).body as unknown as { slots: { file: string }[] }
+  const image = `runs/${run}/${slots[0]?.file}`
+  t.match(await post('/reproduce', { image }), { status: 200, body: { sameGraph: true, samePixels: true } })
+  t.match(await post('/reproduce', { image }), { status: 400, body: { error: { code: 'USAGE_INVALID' } } }, 'once')
+  t.match(await post('/reproduce', { image: `${image}x` }), { body: { error: { code: 'FILE_UNREADABLE' } } })
   const metrics = String((await ask('/metrics')).body)
   for (const line of ['foundry_slots{state="done"} 1', 'foundry_runs 1', 'foundry_server_ready{server="draft"} 1'])
     t.ok(metrics.includes(`\n${line}\n`), line)
@@ -123,11 +124,12 @@ t.test('API says what is wrong, with its code and status', async t => {
     'an id that climbs': [ask('/runs/..%2f..%2fetc/manifest'), 400, 'OPERATION_INVALID'],
     'an id that climbs by dots': [post('/runs/%2e%2e/cancel'), 404, 'ROUTE_UNKNOWN'],
     'a long id': [ask(`/runs/${'a'.repeat(129)}`), 400, 'OPERATION_INVALID'],
-    'an endless id': [ask(`/runs/${'a'.repeat(500)}`), 404, 'ROUTE_UNKNOWN'],
+    'an endless id': [ask(`/runs/${'a'.repeat(500)}`), 414, 'REQUEST_INVALID'],
     'a number that is none': [ask('/runs?limit=many'), 400, 'OPERATION_INVALID'],
     'a number too large': [ask('/runs?limit=1e9'), 400, 'OPERATION_INVALID'],
     'a number twice': [ask('/runs?limit=1&limit=2'), 400, 'OPERATION_INVALID'],
     'an unknown question': [ask('/runs?colour=red'), 400, 'OPERATION_INVALID'],
+    'events without a WebSocket': [ask('/events?seq=1'), 426, 'UPGRADE_MISSING'],
     'no path': [post('/runs', {}), 400, 'OPERATION_INVALID'],
     'no body': [post('/runs'), 400, 'OPERATION_INVALID'],
     'an unknown field': [post('/runs', { path: 'manifests/a.json', colour: 'red' }), 400, 'OPERATION_INVALID'],
@@ -153,8 +155,10 @@ t.test('API says what is wrong, with its code and status', async t => {
 })
 
 t.test('API reaches no file outside of the home and its call folders', async t => {
-  const elsewhere = t.testdir({ 'kit.json': kit('elsewhere'), 'picture.png': '', calls: { 'b.json': kit('b') } })
   const { post, home, ask } = await openApi(t)
+  const elsewhere = mkdtempSync(join(tmpdir(), 'foundry-elsewhere-'))
+  t.teardown(() => rmSync(elsewhere, { recursive: true }))
+  writeFileSync(join(elsewhere, 'kit.json'), kit('elsewhere'))
   symlinkSync(join(elsewhere, 'kit.json'), join(home, 'manifests', 'link.json'))
   const escapes: [string, object][] = [
     ['/runs', { path: join(elsewhere, 'kit.json') }],
@@ -179,10 +183,11 @@ t.test('API reaches no file outside of the home and its call folders', async t =
 })
 
 t.test('API over the control socket reaches any file and every operation by name, with its token alone', async t => {
-  const { ask, home } = await openApi(t, { withToken: true, isControl: true })
-  const elsewhere = join(t.testdirName, '..', `${home.split('/').at(-1)}-elsewhere.json`)
+  const { ask } = await openApi(t, { withToken: true, isControl: true })
+  const folder = mkdtempSync(join(tmpdir(), 'foundry-elsewhere-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const elsewhere = join(folder, 'kit.json')
   writeFileSync(elsewhere, kit('elsewhere'))
-  t.teardown(() => rmSync(elsewhere))
   const call = (name: string, input: object, authorization?: string) =>
     ask(`/operations/${name}`, {
       method: 'POST',

@@ -1,0 +1,36 @@
+import type { FromSchema } from '../schema/from-schema.js'
+import { families } from '../schema/template.js'
+
+const position = { type: 'number', minimum: 0, maximum: 1 } as const
+
+export const submitSchema = {
+  $id: 'submit/1',
+  type: 'object',
+  additionalProperties: false,
+  required: ['path'],
+  properties: {
+    path: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 4096,
+      description: 'A persona kit, persona manifest or render order',
+    },
+    templates: { type: 'array', maxItems: 64, items: { type: 'string' } },
+    family: { enum: families },
+    workflow: { type: 'string', description: 'Workflow of every picture' },
+    backdropWorkflow: { type: 'string' },
+    seed: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+    count: { type: 'integer', minimum: 1, maximum: 1_000_000 },
+    set: { type: 'object', additionalProperties: { type: 'array', minItems: 1, maxItems: 1000, items: position } },
+    prompt: { type: 'string', maxLength: 2000 },
+    fresh: { type: 'boolean', description: 'Render anew even what was rendered before' },
+    inFlightMax: { type: 'integer', minimum: 1, maximum: 10_000 },
+    callFolder: {
+      type: 'string',
+      maxLength: 4096,
+      description: 'Where a persona manifest finds its files, if not around it',
+    },
+    dryRun: { type: 'boolean' },
+  },
+} as const
+export type Submission = FromSchema<typeof submitSchema>

@@ -1,0 +1,145 @@
+import { spawnSync } from 'node:child_process'
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { createProgram } from '../../src/cli/program.js'
+import { foundry, foundryJson, mainFile } from './foundry.js'
+
+/** What `--help` says about a command, in this process: one start of Node serves them all. */
+async function helpOf(words: readonly string[]): Promise<string> {
+  let said = ''
+  const write = process.stdout.write.bind(process.stdout)
+  process.stdout.write = (chunk: string | Uint8Array) => {
+    said += String(chunk)
+    return true
+  }
+  try {
+    await createProgram()(['node', 'foundry', ...words, '--help'])
+  } finally {
+    process.stdout.write = write
+  }
+  return said
+}
+
+function commandsIn(help: string): string[] {
+  const [, list = ''] = /\nCommands:\n([^]*?)(?:\n\n|$)/.exec(help) ?? []
+  const names = [...list.matchAll(/^ {2}([a-z-]+)/gm)].flatMap(([, name]) => name ?? [])
+  return names.filter(name => name !== 'help')
+}
+
+t.test('every command explains itself with an example that parses', async t => {
+  const top = commandsIn(await helpOf([]))
+  t.strictSame(top.slice(0, 3), ['render', 'avatars', 'daemon'])
+  const all = [[], ...top.map(name => [name])]
+  for (const name of ['runs', 'talents']) all.push(...commandsIn(await helpOf([name])).map(inner => [name, inner]))
+  t.equal(all.length, 1 + top.length + 7 + 4)
+  for (const words of all) {
+    const help = await helpOf(words)
+    const [, examples = ''] = /\nExamples:\n([^]*)/.exec(help) ?? []
+    const shown = examples.split('\n').filter(line => /^ {2}\S/.test(line))
+    t.ok(shown.length > 0, `${words.join(' ') || 'foundry'} has an example`)
+    for (const line of shown) {
+      t.match(line, /foundry/, line)
+      const options = [...line.matchAll(/ (--[a-z-]+)/g)].flatMap(([, option]) => option ?? [])
+      for (const option of options) t.ok(help.includes(option), `${words.join(' ')} knows ${option}`)
+    }
+  }
+})
+
+t.test('completion of bash, in a bash', async t => {
+  const dir = t.testdir({ bin: {} })
+  const command = join(dir, 'bin', 'foundry')
+  await writeFile(command, `#!/bin/sh\nexec ${process.execPath} ${mainFile} "$@"\n`)
+  await chmod(command, 0o755)
+  const complete = (...words: string[]) => {
+    const script = `source <(foundry completion bash)
+      COMP_WORDS=(${words.map(word => `'${word}'`).join(' ')}); COMP_CWORD=$((${words.length} - 1)); _foundry; echo "\${COMPREPLY[@]}"`
+    const { stdout, stderr } = spawnSync('bash', ['-c', script], {
+      encoding: 'utf8',
+      env: { ...process.env, PATH: `${join(dir, 'bin')}:${process.env['PATH']}` },
+    })
+    t.equal(stderr, '')
+    return stdout.trim()
+  }
+  t.equal(complete('foundry', 'ren'), 'render')
+  t.equal(complete('foundry', 'runs', 'sh'), 'show')
+  t.equal(complete('foundry', '--json', 'runs', 'prune', '--d'), '--days --dry-run')
+  t.equal(complete('foundry', 'render', '--temp'), '--templates')
+  t.equal(complete('foundry', 'help', 'doc'), 'doctor')
+  t.match(await foundry(['completion', 'fish'], { cwd: dir }), { code: 0, out: /-n __fish_use_subcommand -a render/ })
+  t.match(await foundry(['completion', 'tcsh'], { cwd: dir }), { code: 2, err: /bash, zsh, fish/ })
+})
+
+t.test('a word that is not known is answered with the one that was meant', async t => {
+  const dir = t.testdir({ 'foundry.yaml': '' })
+  const cases: Record<string, [words: string[], meant: RegExp]> = {
+    'a command': [['rendr'], /Did you mean render/],
+    'an option': [['render', '--tempaltes', 'x', 'y'], /Did you mean --templates/],
+    'a subcommand': [['runs', 'lst'], /Did you mean list/],
+    'a schema': [['schema', 'persna-kit'], /did you mean "persona-kit"/],
+    'nothing at all': [[], /A command is missing/],
+  }
+  for (const [title, [words, meant]] of Object.entries(cases)) {
+    const { code, out, err } = await foundry([...words, '--json'], { cwd: dir })
+    t.match(JSON.parse(out), { error: { code: 'USAGE_INVALID', message: meant } }, title)
+    t.match({ code, err }, { code: 2, err: '' }, title)
+  }
+  t.match(await foundry(['rendr'], { cwd: dir }), { code: 2, out: '', err: /unknown command 'rendr'/ })
+})
+
+t.test('init makes a home, completes one, and leaves other folders alone', async t => {
+  const dir = t.testdir({ full: { 'my.txt': 'mine' }, hidden: { '.git': {} }, file: 'text' })
+  const call = { cwd: dir }
+  t.match(await foundry(['init', 'new'], call), {
+    code: 0,
+    out: /is a home now.*\n.*cd .*new\n.*render manifests\/aurora/,
+  })
+  await writeFile(join(dir, 'new/manifests/aurora.yaml'), 'mine')
+  t.match(await foundryJson(['init', 'new'], call), { code: 0, answer: { isNew: false } })
+  t.equal(await readFile(join(dir, 'new/manifests/aurora.yaml'), 'utf8'), 'mine', 'nothing of the user’s is replaced')
+  t.match(await foundry(['init', 'full'], call), { code: 2, err: /not empty/ })
+  t.same(await readdir(join(dir, 'full')), ['my.txt'])
+  t.match(await foundry(['init', 'file'], call), { code: 2, err: /not a folder/ })
+  t.match(await foundry(['init', 'hidden', '--empty'], call), { code: 0 })
+  t.notOk((await readdir(join(dir, 'hidden/manifests'))).includes('aurora.yaml'))
+
+  const home = { cwd: join(dir, 'hidden/runs') }
+  t.match(await foundryJson(['talents', 'list'], home), { code: 0, answer: { talents: [] } }, 'found from below')
+  const shipped = { cwd: join(dir, 'new') }
+  t.match(await foundry(['talents', 'list'], shipped), { code: 0, out: /avatar\.style\.mecha +sd15 +rank \d+ +weight/ })
+  t.match(await foundry(['talents', 'show', 'avatar.style.mecha'], shipped), { code: 0, out: /\(draft\)/ })
+  t.match(await foundry(['talents', 'show', 'avatar.style.mech'], shipped), { code: 2, err: /avatar\.style\.mecha/ })
+  t.match(await foundry(['talents', 'validate'], shipped), { code: 0, out: /5 of 5 kits can be used/ })
+  const index = await foundryJson<{ id: string }[]>(['talents', 'index'], shipped)
+  t.equal(index.answer.length, 5)
+  await writeFile(join(dir, 'new/talents/avatar/avatar.style.mecha/weights.safetensors'), 'placeholder')
+  t.match(await foundry(['talents', 'validate'], shipped), {
+    code: 1,
+    out: /4 of 5/,
+    err: /error .*avatar\.style\.mecha/,
+  })
+  const sick = await foundryJson(['doctor', '--draft'], shipped)
+  t.match(sick, { code: 1, answer: { ok: false } }, JSON.stringify(sick))
+  const none = await foundry(['doctor', '--server', 'http://127.0.0.1:9'], { cwd: join(dir, 'hidden') })
+  t.match(none, { code: 1, out: /✘ server.*127\.0\.0\.1:9.*\n.*start ComfyUI.*--draft/ })
+})
+
+t.test('schemas for editors, with and without their version', async t => {
+  const call = { cwd: t.testdir({}) }
+  const { answer: names } = await foundryJson<string[]>(['schema'], call)
+  t.ok(names.includes('persona-kit/1'))
+  const [plain, exact] = await Promise.all(
+    ['config', 'config/1'].map(name => foundryJson<{ $id: string }>(['schema', name], call)),
+  )
+  t.match(plain, { code: 0, answer: { $id: 'config/1' } })
+  t.same(plain?.answer, exact?.answer)
+})
+
+t.test('the demo ends with what to look at and what to type for a real server', async t => {
+  const dir = t.testdir({})
+  const { code, out } = await foundry(['demo', 'demo'], { cwd: dir })
+  t.equal(code, 0)
+  t.match(out, /✔ aurora-.*2 of 2 rendered\n {2}images .*\n {2}manifest .*manifest\.json\n {2}contact .*\.webp/)
+  t.match(out, /✔ run-20260114-101500-.*3 of 3 rendered/)
+  t.match(out, /trace\.json[^]*npx foundry render demo\/manifests\/aurora\.yaml --home demo --server http/)
+})
