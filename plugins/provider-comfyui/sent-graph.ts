@@ -50,7 +50,7 @@ export function toSentGraph(job: Job, attempt: Attempt, names: ServerNames): Sen
 
 /** How the file names of an attempt begin. */
 export function saveStem(attempt: Attempt): string {
-  return `${attempt.job}-${attempt.number}`
+  return `${attempt.job}-${attempt.number}-${attempt.promptId.slice(0, 8)}`
 }
 
 /** Whether a value is called like a model file. */

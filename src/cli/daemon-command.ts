@@ -3,7 +3,7 @@ import { checkAddress, createApi } from '../api/server.js'
 import { createEventHub } from '../api/events.js'
 import { watchDelay } from '../api/metrics.js'
 import type { Config } from '../config/config.js'
-import { createLog, openFoundry } from '../daemon.js'
+import { createLog } from '../daemon.js'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { makeFolder } from '../files/durable.js'
 import { Intake } from '../intake/intake.js'
@@ -12,6 +12,7 @@ import { readSources } from '../library/sources.js'
 import type { Foundry } from '../operations/foundry.js'
 import { submitSources } from '../operations/submit.js'
 import { exitCodes } from './exit-codes.js'
+import { openWhenFree } from './open-when-free.js'
 import type { Terminal } from './terminal.js'
 
 /** Runs until SIGTERM or SIGINT, or until the journal can no longer be written. Answers the exit code. */
@@ -19,7 +20,7 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
   checkAddress(config.api.host, config.api.token)
   const log = createLog(config)
   const stop = stopSignal()
-  const open = await openFoundry(config, { log, progress: (...args) => hub.progress(...args) })
+  const open = await openWhenFree(config, { log, progress: (...args) => hub.progress(...args) })
   const { foundry, ownership } = open
   const hub = createEventHub(foundry.ledger)
   let isDraining = false

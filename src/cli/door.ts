@@ -23,7 +23,7 @@ export interface Door {
 }
 
 const answerLimitMs = 600_000
-const opensMax = 20
+const opensMax = 50
 const openRetryMs = 100
 
 /**
@@ -51,7 +51,9 @@ export async function openDoor(
           return (await way.call(operations[name].name, input)) as never
         } catch (error) {
           if (way.own || error instanceof FoundryError || tries >= opensMax) throw error
+          // The owner is ending, or has only begun: a moment later it is clear which.
           await way.close(0)
+          await sleep(openRetryMs)
           way = await open(config, options)
         }
       }

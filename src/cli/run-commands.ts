@@ -62,7 +62,9 @@ function addRuns(program: Command, host: CommandHost): void {
   const runs = program
     .command('runs')
     .summary('list, show, cancel, retry, remove runs')
-    .description('Lists runs and acts on them. A run is named by the beginning of its name, or by its folder.')
+    .description(
+      'Lists runs and acts on them. A run is named by the beginning of its name (the newest is shown), or by its folder.',
+    )
     .addHelpText('after', examples([['foundry runs', 'the newest first']]))
   runs
     .command('list', { isDefault: true })

@@ -133,7 +133,7 @@ export class Desk {
       return undefined
     }
     const number = (run.state.attempts[job.slot.ordinal] ?? 0) + 1
-    const attempt = { job: job.id, number, promptId: promptIdOf(job.id, number) }
+    const attempt = { job: job.id, number, promptId: promptIdOf(run.state.accepted.nonce, job.id, number) }
     const { ordinal: slot } = job.slot
     await this.append({
       kind: 'attempt-leased',

@@ -59,7 +59,7 @@ export const showRun = defineOperation({
     properties: { id, state: { enum: slotStates }, limit: { ...limit, minimum: 0 }, offset },
   },
   async run(foundry, input) {
-    const run = findRun(foundry, input.id)
+    const run = findNewestRun(foundry, input.id)
     // Whoever only wants the counts needs no plan, which may be large.
     if (input.limit === 0) return { ...summarise(foundry, run), total: run.slots.length, slots: [] }
     const { run: file } = await readRunFile(foundry.runFolder(run.accepted.run))
@@ -81,7 +81,7 @@ export const runManifest = defineOperation({
   route: { method: 'GET', path: '/runs/:id/manifest' },
   input: oneRun,
   async run(foundry, input): Promise<RunManifest> {
-    const run = findRun(foundry, input.id)
+    const run = findNewestRun(foundry, input.id)
     const path = join(foundry.runFolder(run.accepted.run), runFiles.manifest)
     const { bytes } = await readBounded(path, { sizeBytesMax: 64 * 1024 * 1024 })
     return JSON.parse(bytes.toString('utf8')) as RunManifest
@@ -94,7 +94,7 @@ export const runEvents = defineOperation({
   route: { method: 'GET', path: '/runs/:id/events' },
   input: { type: 'object', additionalProperties: false, required: ['id'], properties: { id, limit } },
   async run(foundry, input) {
-    const run = findRun(foundry, input.id)
+    const run = findNewestRun(foundry, input.id)
     const events: object[] = []
     for await (const { event } of foundry.ledger.eventsOf(run.accepted.run)) {
       if (events.push(withoutPaths(event)) >= input.limit) break
@@ -197,14 +197,34 @@ const alikeMax = 8
 
 /** A run by its name or the beginning of it. Throws RUN_UNKNOWN, RUN_AMBIGUOUS. */
 export function findRun(foundry: Foundry, wanted: string): RunState {
-  const { runs } = foundry.ledger.state
-  const exact = runs.get(wanted)
-  if (exact) return exact
-  const beginning = [...runs.keys()].filter(name => name.startsWith(wanted))
-  if (beginning.length > 1) throw failure('RUN_AMBIGUOUS', { run: wanted, runs: beginning.slice(0, alikeMax) })
-  const only = runs.get(beginning[0] ?? '')
+  const alike = findAlike(foundry, wanted)
+  const [only] = alike
   if (!only) throw failure('RUN_UNKNOWN', { run: wanted })
+  if (alike.length > 1) throw failure('RUN_AMBIGUOUS', { run: wanted, runs: alike.slice(-alikeMax).map(nameOf) })
   return only
+}
+
+/**
+ * For those who only look: of several runs that begin alike the newest, and `aurora` is rather `aurora-<hash>` than
+ * `aurora-sweep-<hash>`. Throws RUN_UNKNOWN.
+ */
+export function findNewestRun(foundry: Foundry, wanted: string): RunState {
+  const alike = findAlike(foundry, wanted)
+  const whole = alike.filter(run => /^-[0-9a-f]{10}(-\d+)?$/.test(nameOf(run).slice(wanted.length)))
+  const newest = whole.at(-1) ?? alike.at(-1)
+  if (!newest) throw failure('RUN_UNKNOWN', { run: wanted })
+  return newest
+}
+
+/** The run of that name, else all that begin with it, the oldest first. */
+function findAlike({ ledger }: Foundry, wanted: string): RunState[] {
+  const { runs } = ledger.state
+  const exact = runs.get(wanted)
+  return exact ? [exact] : [...runs.values()].filter(run => nameOf(run).startsWith(wanted))
+}
+
+function nameOf({ accepted }: RunState): string {
+  return accepted.run
 }
 
 export function summarise(foundry: Foundry, run: RunState): RunSummary {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { basename } from 'node:path'
 import { failure, hasErrors, type Problem } from '../errors.js'
 import { hashJson } from '../files/hash.js'
@@ -149,6 +150,7 @@ async function accept(foundry: Foundry, wanted: Acceptance, index: SlotIndex): P
     kind: 'run-accepted',
     at,
     run,
+    nonce: randomUUID(),
     key,
     version,
     dropKind,

@@ -5,7 +5,7 @@ import type { RunState } from '../record/state.js'
 import { verifyRun } from '../record/verify-run.js'
 import { defineOperation } from './operation.js'
 import { talentSha256, textInputs } from './plan-drop.js'
-import { findRun } from './runs.js'
+import { findNewestRun } from './runs.js'
 import type { Shelf } from './shelf.js'
 
 export const verify = defineOperation({
@@ -19,7 +19,7 @@ export const verify = defineOperation({
     properties: { id: { type: 'string', minLength: 1, maxLength: 128 } },
   },
   async run(foundry, input) {
-    const run = findRun(foundry, input.id)
+    const run = findNewestRun(foundry, input.id)
     const { run: name, drop, files } = run.accepted
     const shelf = await foundry.shelf()
     const paths = pathsByName(shelf, { drop, ...files })

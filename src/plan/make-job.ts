@@ -56,9 +56,12 @@ export function jobMaker(context: JobContext): JobMaker {
   }
 }
 
-/** Canonical UUID (version 5 layout, SHA-1) of a job's attempt: after any crash the server can be asked for it. */
-export function promptIdOf(job: string, attempt: number): string {
-  const hash = createHash('sha1').update(`persona-foundry/prompt/${job}/${attempt}`).digest()
+/**
+ * Canonical UUID (version 5 layout, SHA-1) of a job's attempt: after any crash the server can be asked for it.
+ * `nonce` is the run's own, so that two homes, or a run removed and accepted again, never share an id on one server.
+ */
+export function promptIdOf(nonce: string, job: string, attempt: number): string {
+  const hash = createHash('sha1').update(`persona-foundry/prompt/${nonce}/${job}/${attempt}`).digest()
   hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50
   hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80
   const hex = hash.toString('hex')

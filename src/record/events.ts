@@ -39,6 +39,8 @@ export interface RunAccepted {
   kind: 'run-accepted'
   at: Time
   run: string
+  /** Random: makes the prompt ids of this run its own. */
+  nonce: string
   key: string
   version: string
   dropKind: 'persona-manifest' | 'persona-kit' | 'render-order'

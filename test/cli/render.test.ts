@@ -74,6 +74,10 @@ t.test('the same again sends nothing, a change renders what changed, --fresh ren
   await writeFile(join(dir, 'a.json'), kit('a'))
   const back = await sent('--seed', '0')
   t.match(back, { code: 0, sent: 0 }, 'the first version is known')
+  const { answer: runs } = await foundryJson<Answer>(['runs'], call)
+  t.match(await foundryJson(['runs', 'show', 'a'], call), { code: 0, answer: { run: runs.runs[0]?.run } }, 'the newest')
+  const unclear = await foundryJson(['runs', 'rm', 'a'], call)
+  t.match(unclear, { code: 2, answer: { error: { code: 'RUN_AMBIGUOUS', message: /Several runs begin with "a"/ } } })
   const trace = JSON.parse(
     await readFile(join(back.run?.folder ?? '', 'images/a/hero-portrait-0001.trace.json'), 'utf8'),
   )

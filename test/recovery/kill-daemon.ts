@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkHome, type HomeFacts } from './check-home.js'
 import { makeHome } from './make-home.js'
-import { type Command, randomNumbers, rendersOf, startDaemon, startDraft, until } from './processes.js'
+import { type Command, foundry, randomNumbers, rendersOf, startDaemon, startDraft, until } from './processes.js'
 
 export interface Rampage {
   folder: string
@@ -13,14 +13,12 @@ export interface Rampage {
   jobMs: number
 }
 
-const firstKillMs = 30
-const lastKillMs = 700
+/** After the process was started; it is ready after some 400 ms, so that kills hit its start as well as its work. */
+const firstKillMs = 150
+const lastKillMs = 900
 const endLimitMs = 120_000
 
-/**
- * Kills a daemon again and again while it works off an order, then lets it end. A kill comes a random time after the
- * daemon is ready; the order is long enough that most kills hit it at work.
- */
+/** Kills a daemon again and again while it works off an order, starts another at once each time, and lets the last one end. */
 export async function rampage({
   folder,
   seed,
@@ -38,7 +36,7 @@ export async function rampage({
   try {
     makeHome(home, { slots, serverUrl: draft.url })
     for (; killed < kills && !isFinished(home); killed++) {
-      daemon = await startDaemon(home)
+      daemon = foundry(['daemon', '--home', home, '--port', '0'])
       await sleep(firstKillMs + random(lastKillMs - firstKillMs))
       await daemon.kill()
     }

@@ -60,13 +60,14 @@ t.test('follow takes frames that come before the answer to the POST', async t =>
 t.test('follow after a crash asks the history, and takes what was saved under the attempt', async t => {
   const { server, connection } = await start(t)
   const attempt = makeAttempt('j9', 2)
+  const stem = `j9-2-${attempt.promptId.slice(0, 8)}`
   const images = (...names: string[]) => ({
     images: names.map(filename => ({ filename, subfolder: '', type: 'output' })),
   })
   server.settle(attempt.promptId, 'success', {
     outputs: {
       '8': images('other_00001_.png'),
-      '9': images('j9-2_00001_.png', 'j9-2_00002_.png'),
+      '9': images(`${stem}_00001_.png`, `${stem}_00002_.png`),
       '7': { text: ['x'] },
     },
     last: ['execution_success', { timestamp: 3000 }],

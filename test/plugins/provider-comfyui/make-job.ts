@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import type {
+  OutputFile,
   ApiGraph,
   Attempt,
   GraphJob,
@@ -121,6 +122,8 @@ export async function collect(events: AsyncIterable<RenderEvent>): Promise<Rende
 /** The event that settled an attempt, in short: `finished: a.png b.png` or `failed: lost`. */
 export function outcomeOf(events: readonly RenderEvent[]): string {
   const last = events.at(-1)
-  if (last?.kind === 'finished') return `finished: ${last.outputs.map(file => file.filename).join(' ')}`
+  // The beginning of the prompt id in a name differs from test to test.
+  const nameOf = ({ filename }: OutputFile) => filename.replace(/-[0-9a-f]{8}_/, '_')
+  if (last?.kind === 'finished') return `finished: ${last.outputs.map(nameOf).join(' ')}`
   return last?.kind === 'failed' ? `failed: ${last.failure.reason}` : `ended at ${last?.kind ?? 'nothing'}`
 }

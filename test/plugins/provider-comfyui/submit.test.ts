@@ -26,7 +26,7 @@ t.test('submit sends the job under its own id, to the socket it hears, with the 
   const body = bodyOf(server)
   t.match(body, { prompt_id: attempt.promptId, extra_data: { extra_pnginfo: { foundry: job.request } } })
   t.ok(server.sockets.has(body.client_id), 'the socket was open before the job was sent')
-  t.equal(body.prompt['3']?.inputs['filename_prefix'], 'foundry/jabc-3')
+  t.match(body.prompt['3']?.inputs['filename_prefix'], /^foundry\/jabc-3-[0-9a-f]{8}$/)
   t.notOk('is_changed' in (body.prompt['1'] ?? {}))
   const bare = smallGraph()
   Object.assign(bare['3']?.inputs ?? {}, { filename_prefix: '' })

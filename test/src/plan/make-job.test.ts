@@ -162,8 +162,14 @@ t.test('private words reach the server and nothing else', async t => {
 })
 
 t.test('promptIdOf is a canonical UUID, one for each attempt of a job', async t => {
-  const ids = [promptIdOf('j1', 1), promptIdOf('j1', 2), promptIdOf('j2', 1), promptIdOf('j1', 12)]
-  t.equal(new Set(ids).size, 4)
+  const ids = [
+    promptIdOf('n', 'j1', 1),
+    promptIdOf('n', 'j1', 2),
+    promptIdOf('n', 'j2', 1),
+    promptIdOf('n', 'j1', 12),
+    promptIdOf('m', 'j1', 1),
+  ]
+  t.equal(new Set(ids).size, 5)
   for (const id of ids) t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-  t.equal(promptIdOf('j1', 1), ids[0])
+  t.equal(promptIdOf('n', 'j1', 1), ids[0])
 })

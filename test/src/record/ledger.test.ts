@@ -8,6 +8,7 @@ const accepted = (run: string, slots: number): FoundryEvent => ({
   kind: 'run-accepted',
   at: 1,
   run,
+  nonce: 'n',
   key: 'aurora.yaml',
   version: 'v',
   dropKind: 'persona-kit',

@@ -18,6 +18,7 @@ const accepted = (changes: Partial<RunAccepted> = {}): RunAccepted => ({
   kind: 'run-accepted',
   at,
   run,
+  nonce: 'n',
   key: 'order.yaml',
   version: 'v',
   dropKind: 'render-order',
