@@ -21,7 +21,7 @@ import type { Connection, DraftServer, Provider } from './plugins/contract.js'
 import { loadPlugins, type PluginFolder } from './plugins/load-plugins.js'
 import { exportToCallFolder } from './record/call-folder.js'
 import { finishRun, thumbnailFile } from './record/finish-run.js'
-import { openLedger } from './record/ledger.js'
+import { eventsOnly, openLedger } from './record/ledger.js'
 import { readRunFile } from './record/run-folder.js'
 import { type FoundryState, isSettled } from './record/state.js'
 import { sweepStaging, sweepTemporaries } from './record/sweep.js'
@@ -183,10 +183,6 @@ export function createLog(config: Config): Logger {
   const destination =
     file === undefined ? pino.destination({ fd: 2, sync: false }) : createWriteStream(file, { flags: 'a' })
   return pino({ level, base: { pid: process.pid } }, destination)
-}
-
-async function* eventsOnly<Event>(entries: AsyncIterable<{ event: Event }>): AsyncIterable<Event> {
-  for await (const { event } of entries) yield event
 }
 
 /** The compiled code lies in `dist/` of the package; this file is `dist/src/daemon.js`. */

@@ -92,6 +92,7 @@ async function renderDrops(
         ? exitCodes.timedOut
         : codeOf(outcomes, refused)
     progress.end()
+    await tellReasons(door, outcomes)
     reportRender({ exitCode: code, runs: outcomes, refused }, submitted, terminal)
     return { exitCode: code, runs: outcomes }
   } finally {
@@ -218,6 +219,17 @@ async function nextNews({ own }: Door, stop: AbortSignal): Promise<void> {
 /** Only held slots are left: a human must decide, so waiting helps nobody. */
 function isStuck({ counts }: RunSummary): boolean {
   return (counts['held'] ?? 0) > 0 && (counts['waiting'] ?? 0) + (counts['running'] ?? 0) === 0
+}
+
+const reasonsMax = 5
+const failedLookedAtMax = 500
+
+/** The night's one cause is told once, not as a command to type. */
+async function tellReasons(door: Door, outcomes: readonly Outcome[]): Promise<void> {
+  for (const outcome of outcomes.filter(each => (each.counts['failed'] ?? 0) > 0)) {
+    const { slots } = await door.call('showRun', { id: outcome.run, state: 'failed', limit: failedLookedAtMax })
+    outcome.reasons = [...new Set(slots.map(slot => slot.reason ?? 'unknown'))].slice(0, reasonsMax)
+  }
 }
 
 function codeOf(outcomes: readonly Outcome[], refused: readonly unknown[]): number {

@@ -13,6 +13,8 @@ export interface Outcome {
   folder: string
   manifest: string
   contactSheet: string
+  /** Why slots failed, each reason once, at most five. */
+  reasons?: string[]
 }
 
 export interface Refused {
@@ -78,5 +80,6 @@ function reportRun(outcome: Outcome, wasDone: boolean, terminal: Terminal): void
   terminal.say(`  manifest  ${manifest}`)
   if (isEnded(state)) terminal.say(`  contact   ${contactSheet}`)
   else terminal.say('  to go on  give the same command again')
-  if (count('failed') > 0) terminal.say(`  reasons   foundry runs show ${run} --state failed`)
+  for (const reason of outcome.reasons ?? []) terminal.say(`  reason    ${reason}`)
+  if (count('failed') > 0) terminal.say(`  each one  foundry runs show ${run} --state failed`)
 }

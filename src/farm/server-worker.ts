@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { describeProblem, FoundryError, hasErrors, reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
@@ -63,6 +64,8 @@ const fetchRetryMs = 200
 /** How long an attempt must stay unknown to its server before it counts as lost. */
 const unknownMsMax = 2500
 const idleCheckMs = 1000
+/** A server that was not heard for so long is probed, so that the status tells the truth. */
+const quietMsMax = 5000
 
 /**
  * Keeps one server busy: probes it, keeps `depth` jobs on it (one running, the others waiting there), follows them, and fetches
@@ -81,6 +84,8 @@ export class ServerWorker {
   private rendered = 0
   private failed = 0
   private isDraining = false
+  /** When the server last gave a sign of life, on the clock that never jumps. */
+  private heardAt = 0
   private readonly abort = new AbortController()
   private loop: Promise<void> | undefined
 
@@ -130,6 +135,7 @@ export class ServerWorker {
       if (this.state !== 'ready')
         this.host.log.info({ server: this.entry.name, version: probe.version }, 'server ready')
       this.probe = probe
+      this.heardAt = performance.now()
       this.state = 'ready'
       this.reason = undefined
       this.host.changed()
@@ -151,6 +157,8 @@ export class ServerWorker {
   /** Renders a job by itself, beside the farm's own work. */
   async renderOnce(job: Job): Promise<{ bytes: Buffer; server: string; submittedSha256: string }> {
     await this.check(job)
+    // A server that still holds the nodes of this picture would answer from its cache, which proves nothing.
+    await this.connection.free?.(this.abort.signal).catch(() => undefined)
     const attempt = { job: job.id, number: 1, promptId: randomUUID() }
     const { submittedSha256 } = await this.connection.submit(job, attempt, this.abort.signal)
     const { outputs } = await this.follow(job, attempt)
@@ -179,12 +187,14 @@ export class ServerWorker {
     while (!this.abort.signal.aborted) {
       if (this.state !== 'ready') {
         if (!(await this.look())) {
-          await this.signal.wait(delayMs, this.abort.signal)
+          // Not the signal: a server that is away is not probed once for each drop that arrives.
+          await sleep(delayMs, undefined, { signal: this.abort.signal }).catch(() => undefined)
           delayMs = Math.min(probeDelayMsMax, delayMs * 2)
         }
         continue
       }
       delayMs = probeDelayMsMin
+      if (performance.now() - this.heardAt > quietMsMax && !(await this.look())) continue
       if (!(await this.tryFill())) await this.signal.wait(idleCheckMs, this.abort.signal)
     }
   }
@@ -323,6 +333,7 @@ export class ServerWorker {
   ): Promise<{ outputs: OutputFile[]; timings: Record<string, number> }> {
     const limit = AbortSignal.timeout(this.entry.jobTimeoutSeconds * 1000)
     for await (const event of this.connection.follow(attempt, AbortSignal.any([this.abort.signal, limit]))) {
+      this.heardAt = performance.now()
       if (event.kind === 'failed') throw event.failure
       if (event.kind === 'finished') return event
       if (event.kind === 'progress') {

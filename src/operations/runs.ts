@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { failure } from '../errors.js'
 import { readBounded } from '../files/read-bounded.js'
 import { indexSlots, slotAt } from '../plan/slots.js'
-import { withoutPaths } from '../record/events.js'
 import { thumbnailOf } from '../record/finish-run.js'
+import { eventsOnly } from '../record/ledger.js'
 import { writeManifest } from '../record/manifest.js'
+import { runEventLines } from '../record/run-events.js'
 import { readRunFile, runFiles } from '../record/run-folder.js'
 import { isSettled, type RunState, runStateOf, stateOf } from '../record/state.js'
 import type { RunManifest } from '../schema/run-manifest.js'
@@ -95,11 +96,9 @@ export const runEvents = defineOperation({
   input: { type: 'object', additionalProperties: false, required: ['id'], properties: { id, limit } },
   async run(foundry, input) {
     const run = findNewestRun(foundry, input.id)
-    const events: object[] = []
-    for await (const { event } of foundry.ledger.eventsOf(run.accepted.run)) {
-      if (events.push(withoutPaths(event)) >= input.limit) break
-    }
-    return { run: run.accepted.run, events }
+    const { run: name } = run.accepted
+    const lines = await runEventLines(foundry.runFolder(name), eventsOnly(foundry.ledger.eventsOf(name)))
+    return { run: name, events: lines.slice(0, input.limit).map(line => JSON.parse(line) as object) }
   },
 })
 

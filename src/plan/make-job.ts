@@ -62,8 +62,8 @@ export function jobMaker(context: JobContext): JobMaker {
  */
 export function promptIdOf(nonce: string, job: string, attempt: number): string {
   const hash = createHash('sha1').update(`persona-foundry/prompt/${nonce}/${job}/${attempt}`).digest()
-  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50
-  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80
+  hash.writeUInt8((hash.readUInt8(6) & 0x0f) | 0x50, 6)
+  hash.writeUInt8((hash.readUInt8(8) & 0x3f) | 0x80, 8)
   const hex = hash.toString('hex')
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
 }
@@ -179,7 +179,7 @@ function jobId(run: string, slot: string, renderHash: string): string {
   let bits = ''
   for (const byte of hash.subarray(0, 17)) bits += byte.toString(2).padStart(8, '0')
   let text = 'j'
-  for (let at = 0; at < 130; at += 5) text += base32[Number.parseInt(bits.slice(at, at + 5), 2)] ?? ''
+  for (let at = 0; at < 130; at += 5) text += base32.charAt(Number.parseInt(bits.slice(at, at + 5), 2))
   return text
 }
 const base32 = 'abcdefghijklmnopqrstuvwxyz234567'

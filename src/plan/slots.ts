@@ -28,11 +28,11 @@ export function seriesLength(series: Series): number {
 /** The slot with this ordinal, made when it is needed: a plan of a million slots holds none. */
 export function slotAt(index: SlotIndex, ordinal: number): Slot | undefined {
   if (!Number.isInteger(ordinal) || ordinal < 0 || ordinal >= index.count) return undefined
-  const at = findSeries(index.starts, ordinal)
+  const { at, start } = findSeries(index.starts, ordinal)
   const series = index.plan.series[at]
   if (!series) return undefined
   const each = perVariation(series)
-  const offset = ordinal - (index.starts[at] ?? 0)
+  const offset = ordinal - start
   const number = offset % each
   const variation = Math.floor(offset / each) % series.variations.length
   const view = series.views[Math.floor(offset / each / series.variations.length)] ?? 'main'
@@ -83,14 +83,15 @@ function pad(number: number, width: number): string {
   return String(number).padStart(width, '0')
 }
 
-/** Binary search: the last start that is not beyond the ordinal. */
-function findSeries(starts: readonly number[], ordinal: number): number {
-  let low = 0
-  let high = starts.length - 1
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if ((starts[middle] ?? 0) <= ordinal) low = middle
-    else high = middle - 1
+/** Binary search: the last start that is not beyond the ordinal, and where it stands. */
+function findSeries(starts: readonly number[], ordinal: number): { at: number; start: number } {
+  let found = { at: 0, start: 0 }
+  let end = starts.length
+  while (found.at + 1 < end) {
+    const at = (found.at + end) >> 1
+    const start = starts.at(at) ?? Infinity
+    if (start <= ordinal) found = { at, start }
+    else end = at
   }
-  return low
+  return found
 }

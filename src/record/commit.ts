@@ -58,7 +58,7 @@ export async function commitPicture(
   const picture = await readPicture(bytes, { ...expectedSize(job), thumbnailSide: place.thumbnailSide })
   const image = recordedBytes(bytes, job)
   const staged = await stage(image, stagedName(job, facts.attempts.length), place.staging)
-  return settle(staged, image, picture, job, place, facts)
+  return settle({ path: staged, bytes: image, picture }, job, place, facts)
 }
 
 /**
@@ -76,7 +76,7 @@ export async function adoptPicture(
   const wish = { ...expectedSize(job), thumbnailSide: place.thumbnailSide }
   const picture = await readPicture(found.bytes, wish).catch(() => undefined)
   if (!picture) return undefined
-  const settled = await settle(found.path, found.bytes, picture, job, place, facts)
+  const settled = await settle({ ...found, picture }, job, place, facts)
   if ('orphan' in settled) return undefined
   await discardStaged(job, place.staging)
   return settled
@@ -136,9 +136,7 @@ function expectedSize({ width, height, isSizeKnown }: GraphJob): { width?: numbe
 }
 
 async function settle(
-  staged: string,
-  image: Buffer,
-  picture: PictureFacts,
+  { path: staged, bytes: image, picture }: { path: string; bytes: Buffer; picture: PictureFacts },
   job: GraphJob,
   place: CommitPlace,
   facts: CommitFacts,

@@ -7,9 +7,10 @@ import { readBounded } from '../files/read-bounded.js'
 import { type SlotIndex, slotAt } from '../plan/slots.js'
 import { imageSizeBytesMax } from './commit.js'
 import { type ContactItem, renderContactSheet } from './contact-sheet.js'
-import { type FoundryEvent, withoutPaths } from './events.js'
+import type { FoundryEvent } from './events.js'
 import { writeManifest } from './manifest.js'
 import { readPicture } from './picture.js'
+import { runEventLines } from './run-events.js'
 import { readRunFile, runFiles, toJsonText } from './run-folder.js'
 import { sweepTemporaries } from './sweep.js'
 import { type RunState, settledState, stateOf } from './state.js'
@@ -34,7 +35,7 @@ export async function finishRun(
   const { folder } = options
   await sweepTemporaries(folder, { recursive: true })
   const sheet = await contactSheet(run, index, options)
-  const events = await eventLines(options.events)
+  const events = (await runEventLines(folder, options.events)).map(line => `${line}\n`).join('')
   await replaceFile(join(folder, runFiles.contactSheet), sheet)
   await replaceFile(join(folder, runFiles.events), events)
   const settled: RunState = { ...run, finished: { at: Date.now(), state } }
@@ -108,13 +109,4 @@ function* contactItems(run: RunState, index: SlotIndex, folder: string, thumbnai
       thumbnail: () => thumbnailOf(run, ordinal, folder, thumbnails).catch(() => undefined),
     }
   }
-}
-
-/** Paths of a machine stay in the journal. */
-async function eventLines(events: FinishOptions['events']): Promise<string> {
-  const lines: string[] = []
-  for await (const event of events) {
-    lines.push(JSON.stringify(withoutPaths(event)))
-  }
-  return lines.map(line => `${line}\n`).join('')
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { failure, FoundryError } from '../errors.js'
+import { failure, type FoundryError } from '../errors.js'
 import { chainStart, listJournal, readHead, segmentPath, type ChainLink, type SegmentHeader } from './journal-files.js'
 import { hasFrameFrom, scanFrames, type Frame } from './journal-frames.js'
 import { readSnapshot } from './journal-snapshot.js'

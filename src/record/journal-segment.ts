@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
-import { failure, FoundryError, reasonOf } from '../errors.js'
+import { failure, type FoundryError, reasonOf } from '../errors.js'
 import { removeFile, syncData, syncFolder, syncHandle, writeAll } from '../files/durable.js'
 import { failpoint } from '../files/failpoint.js'
 import { segmentPath, type ChainLink, type SegmentHeader } from './journal-files.js'

@@ -126,3 +126,7 @@ function remember(spans: Map<string, Span>, event: FoundryEvent & { run: string 
   if (event.kind === 'run-removed') spans.delete(event.run)
   else spans.set(event.run, span)
 }
+
+export async function* eventsOnly<Event>(entries: AsyncIterable<{ event: Event }>): AsyncIterable<Event> {
+  for await (const { event } of entries) yield event
+}

@@ -133,6 +133,12 @@ t.test('jobs with the same models share a lane, whatever their LoRAs', async t =
   t.strictSame(jobOf(samplePlan(), { models: [] }).models, [base], 'a model nobody identified goes by its name')
 })
 
+t.test('a workflow that names no models, or reaches them by a link, has none', async t => {
+  const unnamed = withWorkflow(workflow => delete workflow.binding.models)
+  t.strictSame(jobOf(unnamed).models, [])
+  t.strictSame(jobOf(withWorkflow(workflow => setInput(workflow, '1', 'ckpt_name', ['9', 0]))).models, [])
+})
+
 t.test('private words reach the server and nothing else', async t => {
   const series = {
     ...sampleSeries(),
