@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { packageRoot } from '../src/config/config.js'
+import { plainNode } from './plain-node.js'
 
 /**
  * Every command of README.md is run, in the order in which the page shows them, in one fresh folder. A draft server stands in for the
@@ -22,7 +23,7 @@ async function commandsOf(page: string): Promise<string[]> {
 }
 
 t.test('every command of the README does what it says', async t => {
-  const draft = spawn(process.execPath, [main, 'draft-server', '--json'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const draft = spawn(...plainNode([main, 'draft-server', '--json']), { stdio: ['ignore', 'pipe', 'ignore'] })
   t.teardown(() => draft.kill('SIGTERM'))
   let text = ''
   for await (const line of createInterface({ input: draft.stdout })) {
@@ -47,13 +48,13 @@ t.test('every command of the README does what it says', async t => {
     const args = command.replaceAll('http://127.0.0.1:8188', url).split(/\s+/)
     t.equal(args.shift(), 'foundry', `${command} is a command of ours`)
     if (stoppedByHand.test(command)) await t.resolves(runUntilReady([...args, '--port', '0'], folder), command)
-    else await t.resolves(run(process.execPath, [main, ...args], { cwd: folder }), command)
+    else await t.resolves(run(...plainNode([main, ...args]), { cwd: folder }), command)
   }
 })
 
 t.test('foundry demo leaves pictures, traces and contact sheets whose paths it prints', async t => {
   const folder = t.testdir()
-  const { stdout } = await run(process.execPath, [main, 'demo', join(folder, 'demo')], { cwd: folder })
+  const { stdout } = await run(...plainNode([main, 'demo', join(folder, 'demo')]), { cwd: folder })
   for (const [, kind = '', path = ''] of stdout.matchAll(/^ {2}(images|manifest|contact) +(.+)$/gm)) {
     await t.resolves(cp(path, join(folder, 'copy', kind), { recursive: true }), path)
   }
@@ -62,7 +63,7 @@ t.test('foundry demo leaves pictures, traces and contact sheets whose paths it p
 
 /** The daemon is asked to stop as soon as it says that it is ready. */
 async function runUntilReady(args: readonly string[], cwd: string): Promise<void> {
-  const child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(...plainNode([main, ...args]), { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
   for await (const line of createInterface({ input: child.stderr })) {
     if (line.includes('"daemon ready"')) child.kill('SIGTERM')
   }

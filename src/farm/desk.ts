@@ -1,64 +1,25 @@
-import type { Logger } from 'pino'
-import { type ErrorCode, FoundryError, reasonOf } from '../errors.js'
+import { FoundryError, reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
-import { jobMaker, type JobMaker, promptIdOf } from '../plan/make-job.js'
+import { jobMaker, promptIdOf } from '../plan/make-job.js'
 import type { Job } from '../plan/job.js'
-import { indexSlots, type SlotIndex, slotAt } from '../plan/slots.js'
+import { indexSlots, slotAt } from '../plan/slots.js'
 import type { Attempt, RenderFailure } from '../plugins/contract.js'
-import { adoptPicture, commitPicture, type Committed, type CommitPlace, reusePicture } from '../record/commit.js'
+import { adoptPicture, commitPicture, type Committed, reusePicture } from '../record/commit.js'
 import type { FoundryEvent } from '../record/events.js'
-import type { Ledger } from '../record/ledger.js'
-import type { AttemptOutcome, Lease, RunState } from '../record/state.js'
+import type { Lease, RunState } from '../record/state.js'
 import { isSettled, stateOf } from '../record/state.js'
-import type { RunFile } from '../schema/run.js'
-import type { ModelUse } from '../schema/trace.js'
 import { chooseNextStep, isCharged, retryDelayMs } from './choose-next-step.js'
+import {
+  commitFacts,
+  commitPlace,
+  type DeskHost,
+  heavyFiles,
+  isOfTheHome,
+  type OpenRun,
+  type RenderedFacts,
+} from './open-run.js'
 import { persist } from './persist.js'
 import { Signal } from './signal.js'
-
-/** What the desk needs of the rest of the foundry. */
-export interface DeskHost {
-  ledger: Ledger
-  log: Logger
-  version: string
-  attemptsMax: number
-  /** Runs of other renderers wait for a foundry that has those. */
-  renderer: string
-  runFolder(run: string): string
-  staging: string
-  orphans: string
-  readRun(run: string): Promise<{ file: RunFile; plugins: string[] }>
-  /** The private texts of a run by series, read again from where they lie. Throws SOURCE_CHANGED. */
-  privateTexts(run: RunState, file: RunFile): Promise<ReadonlyMap<number, string>>
-  /** Identities of the heavy files, as the first server that will render tells them. */
-  identify(models: readonly { folder: string; name: string }[]): ModelUse[]
-  keepThumbnail(run: string, slot: number, thumbnail: Buffer): Promise<void>
-  /** Every slot of the run is settled: journals `run-finished`, unless somebody has asked for more by then. */
-  finish(run: RunState, index: SlotIndex): Promise<void>
-  /** A slot waits again. */
-  freed(): void
-}
-
-interface OpenRun {
-  state: RunState
-  file: RunFile
-  index: SlotIndex
-  maker: JobMaker
-  /** Next ordinal to look at. */
-  cursor: number
-  /** Ordinals that are offered, leased or being committed: nobody else may take them. */
-  taken: Set<number>
-}
-
-export interface RenderedFacts {
-  server: { name: string; renderer?: string; version?: string }
-  submittedSha256: string | undefined
-  timings: Record<string, number>
-}
-
-/** Thumbnails are kept for at most this many slots of a run: what a contact sheet shows. */
-const thumbnailsMax = 400
-const thumbnailSide = 320
 
 /**
  * Turns accepted runs into jobs, lazily, and the outcomes of attempts into events. The only part of the farm that writes.
@@ -200,8 +161,10 @@ export class Desk {
       this.host.log.warn({ run: job.run, slot: job.slot.id }, 'picture of a run that is gone left out')
       return
     }
-    const place = this.placeOf(run, job.slot.ordinal)
-    const committed = await this.persist(() => commitPicture(bytes, job, place, this.factsOf(run, job, attempt, facts)))
+    const place = commitPlace(this.host, run, job.slot.ordinal)
+    const committed = await this.persist(() =>
+      commitPicture(bytes, job, place, commitFacts(this.host, run, { job, attempt }, facts)),
+    )
     if ('orphan' in committed) await this.keepOrphan(run, job, attempt, { server: facts.server.name, ...committed })
     else await this.settle(run, job, attempt.number, committed)
   }
@@ -277,7 +240,7 @@ export class Desk {
     const source = known && this.host.ledger.state.runs.get(known.run)?.done.get(known.slot)
     if (!known || !source) return false
     const from = { run: known.run, folder: this.host.runFolder(known.run), file: source.file, sha256: source.sha256 }
-    const place = this.placeOf(run, job.slot.ordinal)
+    const place = commitPlace(this.host, run, job.slot.ordinal)
     const committed = await this.persist(() => reusePicture(from, job, place, this.host.version))
     if (!committed) return false
     await this.settle(run, job, 0, committed)
@@ -287,8 +250,10 @@ export class Desk {
   private async adopt(run: OpenRun, job: Job, attempt: Attempt, server: string): Promise<boolean> {
     const lease = run.state.leases.get(job.slot.ordinal)
     const facts = { server: { name: server }, submittedSha256: lease?.submittedSha256, timings: {} }
-    const place = this.placeOf(run, job.slot.ordinal)
-    const committed = await this.persist(() => adoptPicture(job, place, this.factsOf(run, job, attempt, facts)))
+    const place = commitPlace(this.host, run, job.slot.ordinal)
+    const committed = await this.persist(() =>
+      adoptPicture(job, place, commitFacts(this.host, run, { job, attempt }, facts)),
+    )
     if (!committed) return false
     await this.settle(run, job, attempt.number, committed)
     return true
@@ -437,55 +402,8 @@ export class Desk {
     outcomes.push(failure.reason)
     return { charged: outcomes.filter(isCharged).length, ended: outcomes.length }
   }
-
-  private placeOf(run: OpenRun, ordinal: number): CommitPlace {
-    const stride = Math.max(1, Math.ceil(run.index.count / thumbnailsMax))
-    return {
-      runFolder: this.host.runFolder(run.state.accepted.run),
-      staging: this.host.staging,
-      orphans: this.host.orphans,
-      thumbnailSide: ordinal % stride === 0 ? thumbnailSide : 0,
-    }
-  }
-
-  private factsOf(run: OpenRun, job: Job, attempt: Attempt, facts: RenderedFacts) {
-    const earlier: AttemptOutcome[] = run.state.failures.get(job.slot.ordinal) ?? []
-    return {
-      foundry: this.host.version,
-      server: facts.server,
-      ...(facts.submittedSha256 !== undefined && { submittedSha256: facts.submittedSha256 }),
-      attempts: [
-        ...earlier.map(({ number, server, outcome }) => ({ number, server, outcome })),
-        { number: attempt.number, server: facts.server.name, outcome: 'done' },
-      ],
-      timings: facts.timings,
-    }
-  }
 }
 
 /** Messages of servers are bounded in the journal. */
 const messageLengthMax = 2000
 const finishRetryMs = 5000
-
-/** Failures of the home or of all servers, which say nothing about a single run. */
-const codesOfTheHome: ReadonlySet<string> = new Set<ErrorCode>([
-  'SERVER_NONE',
-  'FILE_WRITE_FAILED',
-  'JOURNAL_BROKEN',
-  'HOME_OWNERSHIP_LOST',
-])
-
-function isOfTheHome(error: unknown): boolean {
-  return error instanceof FoundryError && codesOfTheHome.has(error.code)
-}
-
-function heavyFiles(file: RunFile): { folder: string; name: string }[] {
-  const found = new Map<string, { folder: string; name: string }>()
-  for (const { graph, binding } of Object.values(file.plan.workflows)) {
-    for (const { node, input, folder } of binding.models ?? []) {
-      const name = (graph[node] as { inputs?: Record<string, unknown> } | undefined)?.inputs?.[input]
-      if (typeof name === 'string') found.set(`${folder}/${name}`, { folder, name: name.replaceAll('\\', '/') })
-    }
-  }
-  return [...found.values()]
-}

@@ -14,8 +14,9 @@ import {
 } from '../plugins/contract.js'
 import type { ServerEntry } from '../schema/config.js'
 import { chooseNextStep } from './choose-next-step.js'
-import type { Desk, RenderedFacts } from './desk.js'
+import type { Desk } from './desk.js'
 import type { Claim } from './engine.js'
+import type { RenderedFacts } from './open-run.js'
 import { Signal } from './signal.js'
 
 export type ServerState = 'unknown' | 'ready' | 'unreachable' | 'stopped'

@@ -49,7 +49,7 @@ t.test('every command explains itself with an example that parses', async t => {
 t.test('completion of bash, in a bash', async t => {
   const dir = t.testdir({ bin: {} })
   const command = join(dir, 'bin', 'foundry')
-  await writeFile(command, `#!/bin/sh\nexec ${process.execPath} ${mainFile} "$@"\n`)
+  await writeFile(command, `#!/bin/sh\nunset NODE_OPTIONS\nexec ${process.execPath} ${mainFile} "$@"\n`)
   await chmod(command, 0o755)
   const complete = (...words: string[]) => {
     const script = `source <(foundry completion bash)

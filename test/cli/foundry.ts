@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { plainNode } from '../plain-node.js'
 
 /** The compiled command line, as a user's shell starts it. */
 export const mainFile = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
@@ -23,7 +24,7 @@ const limitMs = 60_000
 
 /** Runs `foundry …` to its end. */
 export async function foundry(words: readonly string[], { cwd, env = {}, started }: Call): Promise<Ended> {
-  const child = spawn(process.execPath, [mainFile, ...words], {
+  const child = spawn(...plainNode([mainFile, ...words]), {
     cwd,
     env: { ...cleanEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

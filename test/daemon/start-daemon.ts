@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { ConfigFlags } from '../../src/config/config.js'
+import { plainNode } from '../plain-node.js'
 
 export interface TestDaemon {
   home: string
@@ -34,11 +35,10 @@ export async function startDaemon(
   writeFileSync(join(home, 'foundry.yaml'), JSON.stringify(config))
   const logFile = join(home, 'daemon.log')
   const { FOUNDRY_HOME: _, FOUNDRY_SERVER: __, FOUNDRY_API_TOKEN: ___, ...clean } = process.env
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv, childFile, JSON.stringify({ home, port: 0, logFile, ...flags })],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...clean, ...env } },
-  )
+  const child = spawn(...plainNode([childFile, JSON.stringify({ home, port: 0, logFile, ...flags })]), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...clean, ...env },
+  })
   let complaint = ''
   child.stderr.on('data', chunk => (complaint += String(chunk)))
   const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string)

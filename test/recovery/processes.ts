@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { DraftServerOptions, Faults } from '../../plugins/provider-comfyui/draft-server/options.js'
 import type { LedgerEntry } from '../../plugins/provider-comfyui/draft-server/ledger.js'
+import { plainNode } from '../plain-node.js'
 
 /** The compiled code: this file is `<output>/test/recovery/processes.js`. */
 const output = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -30,7 +31,7 @@ export async function startDraft(ledgerFile: string, options: DraftServerOptions
     async start() {
       const port = draft.url === '' ? '0' : new URL(draft.url).port
       const args = ['--port', port, '--ledger-file', ledgerFile, '--options', JSON.stringify(options)]
-      const started = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const started = spawn(...plainNode([script, ...args]), { stdio: ['ignore', 'pipe', 'inherit'] })
       child = started
       const [line] = (await once(createInterface(started.stdout), 'line')) as [string]
       draft.url = (JSON.parse(line) as { url: string }).url
@@ -75,7 +76,7 @@ export interface Command {
 
 /** `foundry …` as a process. */
 export function foundry(args: readonly string[], env: Record<string, string> = {}): Command {
-  const child = spawn(process.execPath, [join(output, 'src/cli/main.js'), ...args], {
+  const child = spawn(...plainNode([join(output, 'src/cli/main.js'), ...args]), {
     env: { ...process.env, FOUNDRY_SERVER: '', FOUNDRY_FAILPOINTS: '', NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

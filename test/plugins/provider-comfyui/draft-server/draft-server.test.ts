@@ -11,6 +11,7 @@ import type { LedgerEntry } from '../../../../plugins/provider-comfyui/draft-ser
 import type { DraftServerOptions } from '../../../../plugins/provider-comfyui/draft-server/options.js'
 import { pngSize, readPngText } from '../../../../src/record/png-text.js'
 import { DraftClient, sampledGraph, smallGraph, type HistoryView } from './draft-client.js'
+import { plainNode } from '../../../plain-node.js'
 
 async function open(t: Test, options: DraftServerOptions = {}) {
   const server = await startDraftServer({ ...options, faults: { prepared: true, ...options.faults } })
@@ -272,7 +273,7 @@ t.test('as a process of its own it prints its address, and its ledger outlives a
   const ledgerFile = join(t.testdir(), 'ledger.jsonl')
   const main = fileURLToPath(new URL('../../../../plugins/provider-comfyui/draft-server/main.js', import.meta.url))
   const options = JSON.stringify({ faults: { prepared: true } })
-  const child = spawn(process.execPath, [main, '--options', options, '--ledger-file', ledgerFile])
+  const child = spawn(...plainNode([main, '--options', options, '--ledger-file', ledgerFile]))
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   const { url } = JSON.parse(String(line)) as { url: string }
   const post = async (path: string, body: unknown) => {

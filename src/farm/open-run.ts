@@ -1,0 +1,111 @@
+import type { Logger } from 'pino'
+import { type ErrorCode, FoundryError } from '../errors.js'
+import type { Job } from '../plan/job.js'
+import type { JobMaker } from '../plan/make-job.js'
+import type { SlotIndex } from '../plan/slots.js'
+import type { Attempt } from '../plugins/contract.js'
+import type { CommitFacts, CommitPlace } from '../record/commit.js'
+import type { Ledger } from '../record/ledger.js'
+import type { RunState } from '../record/state.js'
+import type { RunFile } from '../schema/run.js'
+import type { ModelUse } from '../schema/trace.js'
+
+/** What the desk needs of the rest of the foundry. */
+export interface DeskHost {
+  ledger: Ledger
+  log: Logger
+  version: string
+  attemptsMax: number
+  /** Runs of other renderers wait for a foundry that has those. */
+  renderer: string
+  runFolder(run: string): string
+  staging: string
+  orphans: string
+  readRun(run: string): Promise<{ file: RunFile; plugins: string[] }>
+  /** The private texts of a run by series, read again from where they lie. Throws SOURCE_CHANGED. */
+  privateTexts(run: RunState, file: RunFile): Promise<ReadonlyMap<number, string>>
+  /** Identities of the heavy files, as the first server that will render tells them. */
+  identify(models: readonly { folder: string; name: string }[]): ModelUse[]
+  keepThumbnail(run: string, slot: number, thumbnail: Buffer): Promise<void>
+  /** Every slot of the run is settled: journals `run-finished`, unless somebody has asked for more by then. */
+  finish(run: RunState, index: SlotIndex): Promise<void>
+  /** A slot waits again. */
+  freed(): void
+}
+
+/** A run that is worked on. */
+export interface OpenRun {
+  state: RunState
+  file: RunFile
+  index: SlotIndex
+  maker: JobMaker
+  /** Next ordinal to look at. */
+  cursor: number
+  /** Ordinals that are offered, leased or being committed: nobody else may take them. */
+  taken: Set<number>
+}
+
+export interface RenderedFacts {
+  server: { name: string; renderer?: string; version?: string }
+  submittedSha256: string | undefined
+  timings: Record<string, number>
+}
+
+/** Thumbnails are kept for at most this many slots of a run: what a contact sheet shows. */
+const thumbnailsMax = 400
+const thumbnailSide = 320
+
+/** Where a slot's picture is committed. */
+export function commitPlace(host: DeskHost, run: OpenRun, ordinal: number): CommitPlace {
+  const stride = Math.max(1, Math.ceil(run.index.count / thumbnailsMax))
+  return {
+    runFolder: host.runFolder(run.state.accepted.run),
+    staging: host.staging,
+    orphans: host.orphans,
+    thumbnailSide: ordinal % stride === 0 ? thumbnailSide : 0,
+  }
+}
+
+/** What the rendering adds to the trace: the earlier attempts of the slot, then the one that gave the picture. */
+export function commitFacts(
+  host: DeskHost,
+  run: OpenRun,
+  { job, attempt }: { job: Job; attempt: Attempt },
+  facts: RenderedFacts,
+): CommitFacts {
+  const earlier = run.state.failures.get(job.slot.ordinal) ?? []
+  return {
+    foundry: host.version,
+    server: facts.server,
+    ...(facts.submittedSha256 !== undefined && { submittedSha256: facts.submittedSha256 }),
+    attempts: [
+      ...earlier.map(({ number, server, outcome }) => ({ number, server, outcome })),
+      { number: attempt.number, server: facts.server.name, outcome: 'done' },
+    ],
+    timings: facts.timings,
+  }
+}
+
+/** Failures of the home or of all servers, which say nothing about a single run. */
+const codesOfTheHome: ReadonlySet<string> = new Set<ErrorCode>([
+  'SERVER_NONE',
+  'FILE_WRITE_FAILED',
+  'JOURNAL_BROKEN',
+  'HOME_OWNERSHIP_LOST',
+])
+
+export function isOfTheHome(error: unknown): boolean {
+  return error instanceof FoundryError && codesOfTheHome.has(error.code)
+}
+
+/** The models of a run's workflows, each once. */
+export function heavyFiles(file: RunFile): { folder: string; name: string }[] {
+  const found = new Map<string, { folder: string; name: string }>()
+  for (const { graph, binding } of Object.values(file.plan.workflows)) {
+    for (const { node, input, folder } of binding.models ?? []) {
+      const name = (graph[node] as { inputs?: Record<string, unknown> } | undefined)?.inputs?.[input]
+      if (typeof name === 'string') found.set(`${folder}/${name}`, { folder, name: name.replaceAll('\\', '/') })
+    }
+  }
+  return [...found.values()]
+}
