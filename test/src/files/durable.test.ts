@@ -9,7 +9,6 @@ import {
   makeFolder,
   removeFile,
   replaceFile,
-  syncFolder,
   writeAll,
 } from '../../../src/files/durable.js'
 import { armFailpoints } from '../../../src/files/failpoint.js'
