@@ -55,7 +55,7 @@ export function isLoraLoader(node: ApiNode): boolean {
 }
 
 const rewriter =
-  /llm|language.?model|ollama|openai|gpt|llama|claude|gemini|qwen|mistral|deepseek|groq|anthropic|chat|textgen|prompt.?(enhanc|expan|generat|upsampl)|superprompt/i
+  /llm|language.?model|ollama|openai|gpt|llama|gemini|qwen|mistral|deepseek|groq|anthropic|chat|textgen|prompt.?(enhanc|expan|generat|upsampl)|superprompt/i
 
 /** Whether the node lets a language model write a new text from its input. */
 export function isLanguageModel(node: ApiNode): boolean {
