@@ -21,8 +21,8 @@ export interface PruneFlags {
 
 /** The commands that ask one operation and print its answer. */
 export function ask(config: Config, terminal: Terminal) {
-  const through = async (work: (door: Door) => Promise<number | undefined>): Promise<number> => {
-    const door = await openDoor(config, { log: commandLog(config, false) })
+  const through = async (work: (door: Door) => Promise<number | undefined>, home = config): Promise<number> => {
+    const door = await openDoor(home, { log: commandLog(config, false) })
     try {
       return (await work(door)) ?? exitCodes.done
     } finally {
@@ -147,20 +147,17 @@ export function ask(config: Config, terminal: Terminal) {
         return undefined
       }),
     reproduce: async (image: string, { output, dryRun }: { output?: string; dryRun?: boolean }) =>
-      withHome(config, async home => {
-        const door = await openDoor(home, { log: commandLog(config, false) })
-        try {
+      withHome(config, home =>
+        through(async door => {
           const wanted = { image, ...(output !== undefined && { output }), ...(dryRun && { dryRun }) }
           const answer = await door.call('reproduce', wanted)
           terminal.answer(answer)
           terminal.say(`graph  ${answer.submitted} ${answer.sameGraph ? '= recorded' : '≠ recorded'}`)
           if ('output' in answer)
             terminal.say(`pixels ${answer.samePixels ? 'the same' : 'differ'}\nimage  ${answer.output}`)
-          return exitCodes.done
-        } finally {
-          await door.close()
-        }
-      }),
+          return undefined
+        }, home),
+      ),
   }
 }
 

@@ -1,5 +1,4 @@
-import { relative } from 'node:path'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { loadConfig } from '../config/config.js'
 import { fillHome } from './init.js'
 import { render } from './render.js'
