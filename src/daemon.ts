@@ -1,9 +1,8 @@
-import { createWriteStream } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type Logger, pino } from 'pino'
-import { type Config, packageRoot } from './config/config.js'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import type { Config } from './config/config.js'
+import { packageOutput, packageRoot } from './config/package-root.js'
 import { describeProblem, failure, reasonOf } from './errors.js'
 import { createEmbeddedEngine } from './farm/embedded-engine.js'
 import { Desk } from './farm/desk.js'
@@ -37,7 +36,7 @@ export interface OpenFoundry {
 }
 
 export interface OpenOptions {
-  log?: Logger
+  log: Logger
   progress?: (job: Job, server: string, value: number, max: number) => void
 }
 
@@ -47,10 +46,10 @@ const manifestEveryMs = 30_000
  * Builds the parts of a foundry and joins them; the only place that knows them all. The home is owned until `close`.
  * Throws HOME_OWNED when another process has it.
  */
-export async function openFoundry(config: Config, options: OpenOptions = {}): Promise<OpenFoundry> {
+export async function openFoundry(config: Config, options: OpenOptions): Promise<OpenFoundry> {
   const { paths } = config
+  const { log } = options
   if (config.failpoints !== undefined) armFailpoints(config.failpoints)
-  const log = options.log ?? createLog(config)
   await makeFolder(paths.dot)
   const ownership = await ownHome(paths.home)
   const stop = new AbortController()
@@ -82,7 +81,7 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
     await mkdir(paths.staging, { recursive: true })
     await sweepTemporaries(paths.dot)
     await sweepStaging(paths.staging, leasedJobs(ledger.state))
-    const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: outputRoot() })
+    const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
     for (const problem of problems) log.warn({ problem: describeProblem(problem) }, 'plugin left out')
     const index = await openIndex(paths.index)
     const shelf = createShelfReader(config, plugins, index, log)
@@ -175,19 +174,6 @@ export async function openFoundry(config: Config, options: OpenOptions = {}): Pr
     for (const close of closers) await close().catch(() => undefined)
     throw error
   }
-}
-
-/** JSON lines to stderr, or to the configured file. */
-export function createLog(config: Config): Logger {
-  const { level, file } = config.log
-  const destination =
-    file === undefined ? pino.destination({ fd: 2, sync: false }) : createWriteStream(file, { flags: 'a' })
-  return pino({ level, base: { pid: process.pid } }, destination)
-}
-
-/** The compiled code lies in `dist/` of the package; this file is `dist/src/daemon.js`. */
-export function outputRoot(): string {
-  return dirname(dirname(fileURLToPath(import.meta.url)))
 }
 
 export async function openServers(

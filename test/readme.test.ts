@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { packageRoot } from '../src/config/config.js'
+import { packageRoot } from '../src/config/package-root.js'
 import { plainNode } from './plain-node.js'
 
 /**

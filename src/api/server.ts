@@ -14,10 +14,8 @@ export interface ApiOptions {
   foundry: Foundry
   events: EventHub
   delay: DelayMonitor
-  /** Asked for where the API listens beyond loopback, and on the control socket. */
+  /** Asked for where the API listens beyond loopback. */
   token: string | undefined
-  /** The control socket: its callers own the files, so every operation is served by name and any path may be given. */
-  isControl?: boolean
   /** False while the foundry is draining. */
   isReady(): boolean
 }
@@ -78,17 +76,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   serveEvents(app, options.events)
   for (const operation of operationList) addRoute(app, operation, foundry)
-  if (options.isControl) addControl(app, foundry)
   return app
-}
-
-function addControl(app: FastifyInstance, foundry: Foundry): void {
-  app.post('/operations/:name', { schema: { hide: true } }, async request => {
-    const { name } = request.params as { name: string }
-    const operation = operationList.find(each => each.name === name)
-    if (!operation) throw new FoundryError('OPERATION_UNKNOWN', `No operation is named "${name}"`)
-    return callOperation(operation, foundry, request.body ?? {}, { by: 'command line', reach: 'machine' })
-  })
 }
 
 function addRoute(app: FastifyInstance, operation: (typeof operationList)[number], foundry: Foundry): void {
@@ -187,7 +175,6 @@ const doorStatus: Record<string, number> = {
   TOKEN_MISSING: 401,
   HOST_REFUSED: 403,
   ORIGIN_REFUSED: 403,
-  OPERATION_UNKNOWN: 404,
   UPGRADE_MISSING: 426,
 }
 

@@ -5,7 +5,6 @@ import { type Config, isHome } from '../config/config.js'
 import { homePaths } from '../config/home-paths.js'
 import { type Door, openDoor } from './door.js'
 import { exitCodes } from './exit-codes.js'
-import { commandLog } from './log.js'
 import { table, type Terminal } from './terminal.js'
 
 export interface ListFlags {
@@ -22,7 +21,7 @@ export interface PruneFlags {
 /** The commands that ask one operation and print its answer. */
 export function ask(config: Config, terminal: Terminal) {
   const through = async (work: (door: Door) => Promise<number | undefined>, home = config): Promise<number> => {
-    const door = await openDoor(home, { log: commandLog(config, false) })
+    const door = await openDoor(home)
     try {
       return (await work(door)) ?? exitCodes.done
     } finally {
@@ -32,7 +31,7 @@ export function ask(config: Config, terminal: Terminal) {
   return {
     listRuns: ({ state, limit }: ListFlags) =>
       through(async door => {
-        const answer = await door.call('listRuns', {
+        const answer = await door.call('runs.list', {
           ...(state !== undefined && { state }),
           ...(limit !== undefined && { limit }),
         })
@@ -55,7 +54,7 @@ export function ask(config: Config, terminal: Terminal) {
       }),
     showRun: (id: string, { state, limit }: ListFlags) =>
       through(async door => {
-        const answer = await door.call('showRun', {
+        const answer = await door.call('runs.show', {
           id,
           ...(state !== undefined && { state }),
           ...(limit !== undefined && { limit }),
@@ -72,12 +71,12 @@ export function ask(config: Config, terminal: Terminal) {
       }),
     events: (id: string, { limit }: ListFlags) =>
       through(async door => {
-        const answer = await door.call('runEvents', { id, ...(limit !== undefined && { limit }) })
+        const answer = await door.call('runs.events', { id, ...(limit !== undefined && { limit }) })
         terminal.answer(answer)
         for (const event of answer.events) terminal.say(JSON.stringify(event))
         return undefined
       }),
-    act: (name: 'cancelRun' | 'retryRun', id: string) =>
+    act: (name: 'runs.cancel' | 'runs.retry', id: string) =>
       through(async door => {
         const answer = await door.call(name, { id })
         terminal.answer(answer)
@@ -86,14 +85,14 @@ export function ask(config: Config, terminal: Terminal) {
       }),
     remove: (id: string) =>
       through(async door => {
-        const answer = await door.call('removeRun', { id })
+        const answer = await door.call('runs.remove', { id })
         terminal.answer(answer)
         terminal.say(`Removed ${answer.removed.join(', ')}`)
         return undefined
       }),
     prune: ({ days, state, dryRun }: PruneFlags) =>
       through(async door => {
-        const answer = await door.call('pruneRuns', {
+        const answer = await door.call('runs.prune', {
           days,
           ...(state !== undefined && { state }),
           dryRun: dryRun ?? false,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Config, type ConfigFlags, loadConfig } from '../config/config.js'
+import type { Config, ConfigFlags } from '../config/config.js'
 import { createTerminal, type Terminal } from './terminal.js'
 
 export interface GlobalFlags {
@@ -39,7 +39,10 @@ export function createHost(version: string, done: (exitCode: number) => void): C
           json: flags.json ?? false,
           colour: flags.color !== false && !process.env['NO_COLOR'],
         })
-        const config = (own: ConfigFlags = {}) => loadConfig({ home: flags.home, ...own }, process.env, version)
+        const config = async (own: ConfigFlags = {}) => {
+          const { loadConfig } = await import('../config/config.js')
+          return loadConfig({ home: flags.home, ...own }, process.env, version)
+        }
         done(await work({ terminal, flags, config, version }, ...(all.slice(0, -2) as Args)))
       },
   }

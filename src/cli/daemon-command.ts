@@ -1,9 +1,7 @@
-import { createServer } from 'node:http'
 import { checkAddress, createApi } from '../api/server.js'
 import { createEventHub } from '../api/events.js'
 import { watchDelay } from '../api/metrics.js'
 import type { Config } from '../config/config.js'
-import { createLog } from '../daemon.js'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { makeFolder } from '../files/durable.js'
 import { Intake } from '../intake/intake.js'
@@ -12,7 +10,9 @@ import { readSources } from '../library/sources.js'
 import type { Foundry } from '../operations/foundry.js'
 import { submitSources } from '../operations/submit.js'
 import { exitCodes } from './exit-codes.js'
+import { createLog } from './log.js'
 import { openWhenFree } from './open-when-free.js'
+import { serveControl } from './serve-control.js'
 import type { Terminal } from './terminal.js'
 
 /** Runs until SIGTERM or SIGINT, or until the journal can no longer be written. Answers the exit code. */
@@ -26,12 +26,8 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
   let isDraining = false
   const delay = watchDelay()
   const isReady = () => !isDraining && foundry.intake?.status().paused === undefined
-  const shared = { foundry, events: hub, delay, isReady }
-  const api = await createApi({ ...shared, token: config.api.token })
-  const control = await createApi({ ...shared, token: ownership.token, isControl: true })
-  await control.ready()
-  const controlServer = createServer((request, response) => control.routing(request, response))
-  ownership.server.on('connection', socket => controlServer.emit('connection', socket))
+  const api = await createApi({ foundry, events: hub, delay, isReady, token: config.api.token })
+  serveControl(open)
   await makeFolder(config.paths.manifests)
   const intake = createIntake(foundry)
   foundry.intake = intake
@@ -56,8 +52,7 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
     await intake.stop()
     hub.close()
     await open.close(config.drainMs)
-    await Promise.allSettled([api.close(), control.close()])
-    controlServer.closeAllConnections()
+    await api.close()
     delay.stop()
   }
 }

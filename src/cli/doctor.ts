@@ -1,8 +1,9 @@
 import { constants, existsSync } from 'node:fs'
 import { access, statfs } from 'node:fs/promises'
 import type { Logger } from 'pino'
-import { type Config, isHome, packageRoot } from '../config/config.js'
-import { openServers, outputRoot } from '../daemon.js'
+import { type Config, isHome } from '../config/config.js'
+import { packageOutput, packageRoot } from '../config/package-root.js'
+import { openServers } from '../daemon.js'
 import { describeProblem, FoundryError, type Problem, reasonOf } from '../errors.js'
 import { findOwner } from '../files/own-home.js'
 import { openIndex } from '../library/talent-index.js'
@@ -51,7 +52,7 @@ export async function runDoctor(
   const config = await lookAtConfig(readConfig, tell)
   if (!config) return end()
   await lookAtHome(config, tell, repair)
-  const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: outputRoot() })
+  const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
   for (const problem of problems) tell({ what: 'plugin', state: 'wrong', found: describeProblem(problem) })
   tell({ what: 'plugins', state: 'ok', found: plugins.map(plugin => plugin.name).join(', ') })
   const log = commandLog(config, false)

@@ -1,13 +1,12 @@
+import { request } from 'node:http'
+import { json } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client } from 'undici'
 import type { Config } from '../config/config.js'
 import { isHome } from '../config/config.js'
-import { openFoundry, type OpenFoundry, type OpenOptions } from '../daemon.js'
+import type { OpenFoundry, OpenOptions } from '../daemon.js'
 import { failure, FoundryError } from '../errors.js'
 import { findOwner, type Owner } from '../files/own-home.js'
-import { callOperation } from '../operations/operation.js'
-import { operations } from '../operations/operations.js'
-import { serveControl } from './serve-control.js'
+import type { operations } from '../operations/operations.js'
 
 type Operations = typeof operations
 type AnswerOf<Name extends keyof Operations> = Awaited<ReturnType<Operations[Name]['run']>>
@@ -22,6 +21,14 @@ export interface Door {
   close(drainMs?: number): Promise<void>
 }
 
+interface DoorOptions {
+  mayMakeHome?: boolean
+  /** Log to stderr. */
+  isVerbose?: boolean
+  /** Steps of the jobs, where this process renders them. */
+  progress?: NonNullable<OpenOptions['progress']>
+}
+
 const answerLimitMs = 600_000
 const opensMax = 50
 const openRetryMs = 100
@@ -30,10 +37,7 @@ const openRetryMs = 100
  * Opens a door to the home. When the owner goes away in between, this process becomes the owner. Works on no run but those that
  * are submitted through it. Throws HOME_MISSING unless the home may be made.
  */
-export async function openDoor(
-  config: Config,
-  { mayMakeHome = false, ...options }: OpenOptions & { mayMakeHome?: boolean } = {},
-): Promise<Door> {
+export async function openDoor(config: Config, { mayMakeHome = false, ...options }: DoorOptions = {}): Promise<Door> {
   const { home } = config.paths
   if (!mayMakeHome && !isHome(home)) throw failure('HOME_MISSING', { home })
   let way = await open(config, options)
@@ -48,7 +52,7 @@ export async function openDoor(
       for (let tries = 1; ; tries++) {
         try {
           // The table gives each name its own answer, which the other side knows by its name alone.
-          return (await way.call(operations[name].name, input)) as never
+          return (await way.call(name, input)) as never
         } catch (error) {
           if (way.own || error instanceof FoundryError || tries >= opensMax) throw error
           // The owner is ending, or has only begun: a moment later it is clear which.
@@ -70,12 +74,12 @@ interface Way {
 }
 
 /** Two commands may start at once: whoever loses asks the winner. */
-async function open(config: Config, options: OpenOptions): Promise<Way> {
+async function open(config: Config, options: DoorOptions): Promise<Way> {
   for (let tries = 1; ; tries++) {
     const owner = await ownerOf(config.paths.home)
     if (owner) return throughOwner(owner)
     try {
-      return asOwner(await openFoundry(config, options))
+      return await asOwner(config, options)
     } catch (error) {
       if (!(error instanceof FoundryError) || error.code !== 'HOME_OWNED' || tries >= opensMax) throw error
       await sleep(openRetryMs)
@@ -93,39 +97,48 @@ async function ownerOf(home: string): Promise<Owner | undefined> {
   }
 }
 
-function asOwner(own: OpenFoundry): Way {
+/** The farm is most of what is loaded: asking another process does not need it. */
+async function asOwner(config: Config, options: DoorOptions): Promise<Way> {
+  const { openFoundry } = await import('../daemon.js')
+  const { callByName } = await import('../operations/operations.js')
+  const { serveControl } = await import('./serve-control.js')
+  const { commandLog } = await import('./log.js')
+  const { isVerbose = false, progress } = options
+  const own = await openFoundry(config, { log: commandLog(config, isVerbose), ...(progress && { progress }) })
   const { foundry } = own
   foundry.desk.focusOn(new Set())
   serveControl(own)
-  const caller = { by: 'command line', reach: 'machine' } as const
-  const byName = new Map(Object.values(operations).map(operation => [operation.name as string, operation]))
   return {
     own,
-    // The table gives each name its own answer; the map of them is what the compiler cannot follow.
-    call: async (name, input) => callOperation<object, unknown>(byName.get(name) as never, foundry, input, caller),
+    call: (name, input) => callByName(name, foundry, input, { by: 'command line', reach: 'machine' }),
     close: drainMs => own.close(drainMs),
   }
 }
 
 function throughOwner(owner: Owner): Way {
-  const client = new Client('http://localhost', {
-    socketPath: owner.socketPath,
-    bodyTimeout: answerLimitMs,
-    headersTimeout: answerLimitMs,
-  })
   return {
     owner,
     async call(operation, input) {
-      const response = await client.request({
-        method: 'POST',
-        path: `/operations/${operation}`,
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${owner.token}` },
-        body: JSON.stringify(input),
-      })
-      const body = (await response.body.json()) as { error?: { code: string; message: string; details?: object } }
+      const body = await post(owner, `/operations/${operation}`, input)
       if (body.error) throw new FoundryError(body.error.code, body.error.message, { ...body.error.details })
       return body
     },
-    close: () => client.destroy(),
+    close: () => Promise.resolve(),
   }
+}
+
+interface Answer {
+  error?: { code: string; message: string; details?: object }
+}
+
+function post({ socketPath, token }: Owner, path: string, input: object): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
+    const question = request({ socketPath, path, method: 'POST', headers, timeout: answerLimitMs }, response => {
+      json(response).then(body => resolve(body as Answer), reject)
+    })
+    question.on('timeout', () => question.destroy(failure('TIMED_OUT', { what: 'A question', limitMs: answerLimitMs })))
+    question.on('error', reject)
+    question.end(JSON.stringify(input))
+  })
 }

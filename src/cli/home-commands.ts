@@ -1,16 +1,9 @@
 import { Argument, type Command } from 'commander'
 import { resolve } from 'node:path'
-import { failure } from '../errors.js'
-import { findNearMiss } from '../files/near-miss.js'
-import { findPublished, type PublishedSchema, publishedSchemas } from '../schema/publish.js'
 import { type CommandHost, examples } from './command-context.js'
 import { completionScript, shells } from './completion.js'
-import { runDoctor } from './doctor.js'
 import { exitCodes } from './exit-codes.js'
-import { initHome } from './init.js'
 import { withServers } from './render-commands.js'
-import { listTalents, printIndex, showTalent, validateTalents } from './talents-commands.js'
-import type { Terminal } from './terminal.js'
 
 /** What a home is and holds: `init`, `doctor`, `talents …`, `schema`, `completion`. */
 export function addHomeCommands(program: Command, host: CommandHost): void {
@@ -21,9 +14,10 @@ export function addHomeCommands(program: Command, host: CommandHost): void {
     .option('--empty', 'no example personas')
     .addHelpText('after', examples([['foundry init studio', 'a folder to work in']]))
     .action(
-      host.run<{ empty?: boolean }, [string]>(async ({ terminal, flags }, dir) =>
-        initHome(resolve(dir), terminal, { examples: !flags.empty }),
-      ),
+      host.run<{ empty?: boolean }, [string]>(async ({ terminal, flags }, dir) => {
+        const { initHome } = await import('./init.js')
+        return initHome(resolve(dir), terminal, { examples: !flags.empty })
+      }),
     )
   withServers(program.command('doctor').summary('what is wrong, and what to type'))
     .description(
@@ -34,6 +28,7 @@ export function addHomeCommands(program: Command, host: CommandHost): void {
     .action(
       host.run<{ server?: string[]; draft?: boolean; repair?: boolean }, []>(async ({ terminal, config, flags }) => {
         const { server: servers, draft, repair = false } = flags
+        const { runDoctor } = await import('./doctor.js')
         return runDoctor(() => config({ servers, draft }), terminal, repair)
       }),
     )
@@ -42,7 +37,12 @@ export function addHomeCommands(program: Command, host: CommandHost): void {
     .command('schema [name]')
     .description('Prints a JSON Schema for your editor, or the names of all.')
     .addHelpText('after', examples([['foundry schema persona-kit > persona-kit.schema.json', 'what a kit may say']]))
-    .action(host.run<object, [string?]>(async ({ terminal }, name) => printSchema(name, terminal)))
+    .action(
+      host.run<object, [string?]>(async ({ terminal }, name) => {
+        const { printSchema } = await import('./schema-command.js')
+        return printSchema(name, terminal)
+      }),
+    )
   program
     .command('completion')
     .addArgument(new Argument('<shell>').choices(shells))
@@ -64,6 +64,8 @@ export function addHomeCommands(program: Command, host: CommandHost): void {
     )
 }
 
+const loadTalents = () => import('./talents-commands.js')
+
 function addTalents(program: Command, host: CommandHost): void {
   const talents = program
     .command('talents')
@@ -74,19 +76,25 @@ function addTalents(program: Command, host: CommandHost): void {
     .command('list')
     .description('Lists the kits.')
     .addHelpText('after', examples([['foundry talents list --json', 'for a script']]))
-    .action(host.run<object, []>(async ({ terminal, config }) => listTalents(await config(), terminal)))
+    .action(
+      host.run<object, []>(async ({ terminal, config }) => (await loadTalents()).listTalents(await config(), terminal)),
+    )
   talents
     .command('show <id>')
     .description('Shows one kit.')
     .addHelpText('after', examples([['foundry talents show avatar.style.mecha', 'its file, weights and problems']]))
-    .action(host.run<object, [string]>(async ({ terminal, config }, id) => showTalent(await config(), terminal, id)))
+    .action(
+      host.run<object, [string]>(async ({ terminal, config }, id) =>
+        (await loadTalents()).showTalent(await config(), terminal, id),
+      ),
+    )
   talents
     .command('validate [folder]')
     .description('Names everything wrong with the kits (exit 1 if one cannot be used).')
     .addHelpText('after', examples([['foundry talents validate ../talents', 'before they are dropped']]))
     .action(
       host.run<object, [string?]>(async ({ terminal, config }, folder) =>
-        validateTalents(await config(), terminal, folder),
+        (await loadTalents()).validateTalents(await config(), terminal, folder),
       ),
     )
   talents
@@ -96,33 +104,7 @@ function addTalents(program: Command, host: CommandHost): void {
     .addHelpText('after', examples([['foundry talents index > index.json', 'as Talent Factory’s indexer does']]))
     .action(
       host.run<{ includeInvalid?: boolean }, []>(async ({ terminal, config, flags }) =>
-        printIndex(await config(), terminal, flags.includeInvalid ?? false),
+        (await loadTalents()).printIndex(await config(), terminal, flags.includeInvalid ?? false),
       ),
     )
-}
-
-function printSchema(name: string | undefined, terminal: Terminal): number {
-  const names = Object.keys(publishedSchemas)
-  if (name === undefined) {
-    terminal.answer(names)
-    terminal.say(names.join('\n'))
-    return exitCodes.done
-  }
-  const schema = findSchema(name, names)
-  terminal.answer(schema)
-  terminal.say(JSON.stringify(schema, null, 2))
-  return exitCodes.done
-}
-
-/** By id, or without its version: then the newest. */
-function findSchema(name: string, names: readonly string[]): PublishedSchema {
-  const newest = names.filter(each => each.split('/')[0] === name).at(-1)
-  const found = findPublished(newest ?? name)
-  if (found) return found
-  const meant = findNearMiss(
-    name,
-    names.flatMap(each => [each, each.split('/')[0] ?? '']),
-  )
-  const hint = meant === undefined ? '' : `, did you mean "${meant}"?`
-  throw failure('USAGE_INVALID', { problem: `No schema is named "${name}"${hint}`, next: names.join(', ') })
 }

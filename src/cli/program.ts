@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { packageRoot } from '../config/config.js'
+import { packageRoot } from '../config/package-root.js'
 import { failure } from '../errors.js'
 import { createHost, examples } from './command-context.js'
 import { exitCodes } from './exit-codes.js'

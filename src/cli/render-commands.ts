@@ -1,51 +1,14 @@
 import { type Command, Option } from 'commander'
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { failure } from '../errors.js'
-import { isWorkflowPath } from '../operations/choose-workflow.js'
-import { families, type Family } from '../schema/template.js'
+import { families } from '../schema/template.js'
 import { type CommandHost, examples, exitCodeHelp } from './command-context.js'
-import { runDemo } from './demo.js'
-import { runDraftServer } from './draft-server-command.js'
 import { collect, commaList, countingNumber, portNumber, seconds, sliderValues, wholeNumber } from './option-values.js'
-import { render, type RenderOptions } from './render.js'
-import type { Terminal } from './terminal.js'
+import type { AvatarFlags, RenderFlags, ServerFlags } from './render-from-flags.js'
 
-interface ServerFlags {
-  server?: string[]
-  draft?: boolean
-}
-
-interface WaitFlags {
-  timeout?: number
-  onDone?: string
-  dryRun?: boolean
-  verbose?: boolean
-}
-
-interface RenderFlags extends ServerFlags, WaitFlags {
-  templates?: string[]
-  workflow?: string
-  family?: Family
-  seed?: number
-  count?: number
-  set?: Record<string, number[]>
-  prompt?: string
-  fresh?: boolean
-}
-
-interface AvatarFlags extends WaitFlags {
-  personaManifest: string
-  outputRoot: string
-  avatarWorkflow?: string
-  backdropWorkflow?: string
-  initialPrompt: string
-  apiUrl: string
-  batchSize: number
-  draft?: boolean
-}
-
-/** What makes pictures: `render`, `avatars`, `daemon`, `demo`, `draft-server`. */
+/**
+ * What makes pictures: `render`, `avatars`, `daemon`, `demo`, `draft-server`. Each command loads its work when it is called, so
+ * that help, completion and short questions answer at once.
+ */
 export function addRenderCommands(program: Command, host: CommandHost): void {
   addRender(program, host)
   addAvatars(program, host)
@@ -96,9 +59,9 @@ function addRender(program: Command, host: CommandHost): void {
       ]) + exitCodeHelp,
     )
     .action(
-      host.run<RenderFlags, [string[]]>(async ({ terminal, flags, config }, paths) => {
-        const { server: servers, draft, family } = flags
-        return render(paths, await config({ servers, draft, family }), terminal, renderOptions(flags))
+      host.run<RenderFlags, [string[]]>(async (context, paths) => {
+        const { runRender } = await import('./render-from-flags.js')
+        return runRender(context, paths)
       }),
     )
 }
@@ -126,10 +89,9 @@ function addAvatars(program: Command, host: CommandHost): void {
       ]) + exitCodeHelp,
     )
     .action(
-      host.run<AvatarFlags, []>(async ({ terminal, flags, config }) => {
-        const servers = flags.draft ? undefined : [flags.apiUrl]
-        const options = avatarOptions(flags, terminal)
-        return render([flags.personaManifest], await config({ servers, draft: flags.draft }), terminal, options)
+      host.run<AvatarFlags, []>(async context => {
+        const { runAvatars } = await import('./render-from-flags.js')
+        return runAvatars(context)
       }),
     )
 }
@@ -153,7 +115,6 @@ function addDaemon(program: Command, host: CommandHost): void {
       host.run<ServerFlags & { port?: number; host?: string; logFile?: string }, []>(
         async ({ terminal, flags, config }) => {
           const { server: servers, draft, port, host: address, logFile } = flags
-          // The API is most of what is loaded, and no other command needs it.
           const { runDaemon } = await import('./daemon-command.js')
           return runDaemon(await config({ servers, draft, port, host: address, logFile }), terminal)
         },
@@ -168,9 +129,10 @@ function addDemo(program: Command, host: CommandHost): void {
     .description('Renders two example personas as drafts into a home of its own (default foundry-demo).')
     .addHelpText('after', examples([['foundry demo /tmp/demo', 'no server, no GPU, a few seconds']]))
     .action(
-      host.run<object, [string?]>(async ({ terminal, version }, dir) =>
-        runDemo(resolve(dir ?? 'foundry-demo'), terminal, version),
-      ),
+      host.run<object, [string?]>(async ({ terminal, version }, dir) => {
+        const { runDemo } = await import('./demo.js')
+        return runDemo(resolve(dir ?? 'foundry-demo'), terminal, version)
+      }),
     )
 }
 
@@ -189,9 +151,10 @@ function addDraftServer(program: Command, host: CommandHost): void {
       ]),
     )
     .action(
-      host.run<{ port: number; option?: string[]; verbose?: boolean }, []>(async ({ terminal, config, flags }) =>
-        runDraftServer(await config(), terminal, flags),
-      ),
+      host.run<{ port: number; option?: string[]; verbose?: boolean }, []>(async ({ terminal, config, flags }) => {
+        const { runDraftServer } = await import('./draft-server-command.js')
+        return runDraftServer(await config(), terminal, flags)
+      }),
     )
 }
 
@@ -203,67 +166,4 @@ function withWaiting(command: Command): Command {
       'run by the shell at the end, with FOUNDRY_EXIT_CODE, FOUNDRY_RUNS and FOUNDRY_MANIFESTS set',
     )
     .option('--dry-run', 'plan and check only: nothing is rendered or sent')
-}
-
-function renderOptions(flags: RenderFlags): RenderOptions {
-  const { templates, workflow, family, seed, count, set, prompt, fresh, dryRun, draft, server } = flags
-  return {
-    submission: {
-      ...(templates && { templates }),
-      // Another process may do the work, in another folder.
-      ...(workflow !== undefined && { workflow: isWorkflowPath(workflow) ? resolve(workflow) : workflow }),
-      ...(family !== undefined && { family }),
-      ...(seed !== undefined && { seed }),
-      ...(count !== undefined && { count }),
-      ...(set && { set }),
-      ...(prompt !== undefined && { prompt }),
-      ...(fresh && { fresh }),
-      ...(dryRun && { dryRun }),
-    },
-    ...waiting(flags),
-    ...(draft ? { asksFor: 'draft' as const } : server && { asksFor: 'servers' as const }),
-  }
-}
-
-function avatarOptions(flags: AvatarFlags, terminal: Terminal): RenderOptions {
-  const { outputRoot, batchSize, avatarWorkflow, backdropWorkflow, initialPrompt, dryRun, draft } = flags
-  const persona = findWorkflowFile(avatarWorkflow, 'avatars', terminal)
-  const backdrop = findWorkflowFile(backdropWorkflow, 'backdrops', terminal)
-  if (persona === 'missing' && backdrop === 'missing')
-    throw failure('USAGE_INVALID', { problem: 'Both workflow files are missing', next: 'nothing is left to render' })
-  return {
-    submission: {
-      callFolder: resolve(outputRoot),
-      inFlightMax: batchSize,
-      ...(persona === 'missing' && { templates: ['backdrop'] }),
-      ...(backdrop === 'missing' && { templates: ['hero-portrait'] }),
-      ...(persona !== undefined && persona !== 'missing' && { workflow: persona.path }),
-      ...(backdrop !== undefined && backdrop !== 'missing' && { backdropWorkflow: backdrop.path }),
-      ...(initialPrompt.trim() !== '' && { prompt: initialPrompt }),
-      ...(dryRun && { dryRun }),
-    },
-    ...waiting(flags),
-    asksFor: draft ? 'draft' : 'servers',
-  }
-}
-
-/** The older generator went on without the pictures of a workflow that is not there. */
-function findWorkflowFile(
-  path: string | undefined,
-  pictures: string,
-  terminal: Terminal,
-): { path: string } | 'missing' | undefined {
-  if (path === undefined) return undefined
-  if (!isWorkflowPath(path) || existsSync(path)) return { path: isWorkflowPath(path) ? resolve(path) : path }
-  const message = `There is no such workflow file: no ${pictures} are rendered`
-  terminal.problems([{ severity: 'warning', code: 'WORKFLOW_FILE_MISSING', file: path, message }])
-  return 'missing'
-}
-
-function waiting({ verbose, timeout, onDone }: WaitFlags): Omit<RenderOptions, 'submission'> {
-  return {
-    isVerbose: verbose ?? false,
-    ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
-    ...(onDone !== undefined && { onDone }),
-  }
 }

@@ -8,7 +8,6 @@ import type { Submitted } from '../operations/submit.js'
 import { type Door, openDoor } from './door.js'
 import { exitCodeOf, exitCodes } from './exit-codes.js'
 import { findDropFiles } from './find-drop-files.js'
-import { commandLog } from './log.js'
 import { type Ending, runOnDone } from './on-done.js'
 import { type Progress, watchProgress } from './progress.js'
 import { isEnded, type Outcome, type Refused, reportPlan, reportRender, toOutcome } from './report-render.js'
@@ -63,8 +62,11 @@ async function renderDrops(
   const interrupt = listenForInterrupt()
   const limit = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(clampTimeout(options.timeoutMs))
   const isNewHome = !isHome(config.paths.home)
-  const log = commandLog(config, options.isVerbose)
-  const door = await openDoor(config, { log, progress: progress.tick, mayMakeHome: true })
+  const door = await openDoor(config, {
+    isVerbose: options.isVerbose,
+    progress: progress.tick,
+    mayMakeHome: true,
+  })
   try {
     if (isNewHome && !submission.dryRun) terminal.note(`runs/ and .foundry/ are kept in ${config.paths.home}`)
     await checkOwner(door, options, terminal)
@@ -154,7 +156,7 @@ async function submitAll(
 async function tryAgain(door: Door, answer: Submitted, terminal: Terminal): Promise<Submitted> {
   if (answer.isNew || (answer.state !== 'failed' && answer.state !== 'cancelled')) return answer
   terminal.note(`${answer.run} was ${answer.state}: what is missing is tried again`)
-  const { state } = await door.call('retryRun', { id: answer.run })
+  const { state } = await door.call('runs.retry', { id: answer.run })
   return { ...answer, state }
 }
 
@@ -182,7 +184,7 @@ async function waitForRuns(
   let started: Door['own']
   for (;;) {
     for (const run of open) {
-      const shown = await door.call('showRun', { id: run, limit: 0 })
+      const shown = await door.call('runs.show', { id: run, limit: 0 })
       outcomes.set(run, toOutcome(shown))
       if (isEnded(shown.state) || isStuck(shown)) open.delete(run)
     }
@@ -227,7 +229,7 @@ const failedLookedAtMax = 500
 /** The night's one cause is told once, not as a command to type. */
 async function tellReasons(door: Door, outcomes: readonly Outcome[]): Promise<void> {
   for (const outcome of outcomes.filter(each => (each.counts['failed'] ?? 0) > 0)) {
-    const { slots } = await door.call('showRun', { id: outcome.run, state: 'failed', limit: failedLookedAtMax })
+    const { slots } = await door.call('runs.show', { id: outcome.run, state: 'failed', limit: failedLookedAtMax })
     outcome.reasons = [...new Set(slots.map(slot => slot.reason ?? 'unknown'))].slice(0, reasonsMax)
   }
 }

@@ -2,10 +2,12 @@ import { type Command, Option } from 'commander'
 import { basename, resolve } from 'node:path'
 import { findNearMiss } from '../files/near-miss.js'
 import { slotStates } from '../schema/run.js'
-import { ask, type ListFlags, type PruneFlags } from './ask.js'
+import type { Config } from '../config/config.js'
+import type { ListFlags, PruneFlags } from './ask.js'
 import { type CommandHost, examples } from './command-context.js'
 import { countingNumber, days } from './option-values.js'
 import { withServers } from './render-commands.js'
+import type { Terminal } from './terminal.js'
 
 const runStates = ['waiting', 'running', 'done', 'failed', 'cancelled']
 
@@ -16,7 +18,7 @@ export function addRunCommands(program: Command, host: CommandHost): void {
     .command('status')
     .description('What the foundry of this home is doing.')
     .addHelpText('after', examples([['foundry status --json', 'for a script']]))
-    .action(host.run<object, []>(async ({ terminal, config }) => ask(await config(), terminal).status()))
+    .action(host.run<object, []>(async ({ terminal, config }) => (await ask(await config(), terminal)).status()))
   program
     .command('drops')
     .description('Drops that were seen, and what became of them.')
@@ -24,7 +26,7 @@ export function addRunCommands(program: Command, host: CommandHost): void {
     .addHelpText('after', examples([['foundry drops --refused', 'what its owner has to mend']]))
     .action(
       host.run<{ refused?: boolean }, []>(async ({ terminal, config, flags }) =>
-        ask(await config(), terminal).drops(flags.refused),
+        (await ask(await config(), terminal)).drops(flags.refused),
       ),
     )
   program
@@ -33,7 +35,7 @@ export function addRunCommands(program: Command, host: CommandHost): void {
     .addHelpText('after', examples([['foundry verify aurora', 'the beginning of its name is enough']]))
     .action(
       host.run<object, [string]>(async ({ terminal, config }, run) =>
-        ask(await config(), terminal).verify(nameOf(run)),
+        (await ask(await config(), terminal)).verify(nameOf(run)),
       ),
     )
   withServers(program.command('reproduce <image>'))
@@ -52,7 +54,7 @@ export function addRunCommands(program: Command, host: CommandHost): void {
         async ({ terminal, config, flags }, image) => {
           const { server: servers, draft, output, dryRun } = flags
           const wish = { ...(output !== undefined && { output: resolve(output) }), ...(dryRun && { dryRun }) }
-          return ask(await config({ servers, draft }), terminal).reproduce(resolve(image), wish)
+          return (await ask(await config({ servers, draft }), terminal)).reproduce(resolve(image), wish)
         },
       ),
     )
@@ -76,7 +78,7 @@ function addRuns(program: Command, host: CommandHost): void {
     .action(
       host.run<ListFlags, unknown[]>(async ({ terminal, config, flags }) => {
         refuseUnknown(runs)
-        return ask(await config(), terminal).listRuns(flags)
+        return (await ask(await config(), terminal)).listRuns(flags)
       }),
     )
   runs
@@ -87,7 +89,7 @@ function addRuns(program: Command, host: CommandHost): void {
     .addHelpText('after', examples([['foundry runs show aurora --state failed', 'what failed, and why']]))
     .action(
       host.run<ListFlags, [string]>(async ({ terminal, config, flags }, run) =>
-        ask(await config(), terminal).showRun(nameOf(run), flags),
+        (await ask(await config(), terminal)).showRun(nameOf(run), flags),
       ),
     )
   runs
@@ -97,7 +99,7 @@ function addRuns(program: Command, host: CommandHost): void {
     .addHelpText('after', examples([['foundry runs events aurora | tail -3', 'what happened last']]))
     .action(
       host.run<ListFlags, [string]>(async ({ terminal, config, flags }, run) =>
-        ask(await config(), terminal).events(nameOf(run), flags),
+        (await ask(await config(), terminal)).events(nameOf(run), flags),
       ),
     )
   for (const { name, operation, description, example } of acts) {
@@ -107,7 +109,7 @@ function addRuns(program: Command, host: CommandHost): void {
       .addHelpText('after', examples([example]))
       .action(
         host.run<object, [string]>(async ({ terminal, config }, run) =>
-          ask(await config(), terminal).act(operation, nameOf(run)),
+          (await ask(await config(), terminal)).act(operation, nameOf(run)),
         ),
       )
   }
@@ -117,7 +119,7 @@ function addRuns(program: Command, host: CommandHost): void {
     .addHelpText('after', examples([['foundry runs rm aurora-4e4e8f3a55', 'its pictures go with it']]))
     .action(
       host.run<object, [string]>(async ({ terminal, config }, run) =>
-        ask(await config(), terminal).remove(nameOf(run)),
+        (await ask(await config(), terminal)).remove(nameOf(run)),
       ),
     )
   runs
@@ -127,19 +129,28 @@ function addRuns(program: Command, host: CommandHost): void {
     .addOption(new Option('--state <state>', 'only runs in this state').choices(['done', 'failed', 'cancelled']))
     .option('--dry-run', 'only say which')
     .addHelpText('after', examples([['foundry runs prune --days 30 --dry-run', 'what would go']]))
-    .action(host.run<PruneFlags, []>(async ({ terminal, config, flags }) => ask(await config(), terminal).prune(flags)))
+    .action(
+      host.run<PruneFlags, []>(async ({ terminal, config, flags }) =>
+        (await ask(await config(), terminal)).prune(flags),
+      ),
+    )
+}
+
+/** Loads what asks only when something is asked. */
+async function ask(config: Config, terminal: Terminal) {
+  return (await import('./ask.js')).ask(config, terminal)
 }
 
 const acts = [
   {
     name: 'cancel',
-    operation: 'cancelRun',
+    operation: 'runs.cancel',
     description: 'Stops a run: what is done stays.',
     example: ['foundry runs cancel aurora', 'the same "foundry render" takes it up again'],
   },
   {
     name: 'retry',
-    operation: 'retryRun',
+    operation: 'runs.retry',
     description:
       'Tries again what failed or was cancelled. Without a daemon, the next "foundry render" of the drop renders it.',
     example: ['foundry runs retry aurora', 'once the cause is mended'],

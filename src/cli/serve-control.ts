@@ -2,20 +2,19 @@ import { timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { OpenFoundry } from '../daemon.js'
 import { FoundryError, reasonOf } from '../errors.js'
-import { callOperation } from '../operations/operation.js'
-import { operationList } from '../operations/operations.js'
+import { callByName } from '../operations/operations.js'
 
 const bodySizeBytesMax = 1024 * 1024
 
 /**
- * Lets other commands ask the one that owns the home, over its control socket, for as long as it lasts: what the daemon's API
- * answers at `/operations/<name>`, and nothing else.
+ * Lets other commands ask the one that owns the home, over its control socket, for as long as it lasts: every operation is
+ * answered at `/operations/<name>`, and any path may be given, because its callers own the files.
  */
 export function serveControl({ foundry, ownership }: OpenFoundry): void {
   const http = createServer((request, response) => {
     void answer(request, ownership.token, foundry).then(
       body => send(response, 200, body),
-      (error: unknown) => send(response, 400, { error: toBody(error) }),
+      (error: unknown) => send(response, statusOf(error), { error: toBody(error) }),
     )
   })
   ownership.server.on('connection', socket => {
@@ -27,12 +26,15 @@ export function serveControl({ foundry, ownership }: OpenFoundry): void {
 
 async function answer(request: IncomingMessage, token: string, foundry: OpenFoundry['foundry']): Promise<unknown> {
   if (!isSame(request.headers.authorization ?? '', `Bearer ${token}`))
-    throw new FoundryError('UNAUTHORISED', 'The control socket belongs to the owner of the home')
+    throw new FoundryError('TOKEN_MISSING', 'The control socket belongs to the owner of the home')
   const name = (request.url ?? '').replace(/^\/operations\//, '')
-  const operation = operationList.find(each => each.name === name)
-  if (!operation) throw new FoundryError('OPERATION_UNKNOWN', `No operation is named "${name}"`)
   const input: unknown = JSON.parse((await readBody(request)) || '{}')
-  return callOperation(operation, foundry, input, { by: 'command line', reach: 'machine' })
+  return callByName(name, foundry, input, { by: 'command line', reach: 'machine' })
+}
+
+function statusOf(error: unknown): number {
+  const code = error instanceof FoundryError ? error.code : undefined
+  return code === 'TOKEN_MISSING' ? 401 : code === 'OPERATION_UNKNOWN' ? 404 : 400
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

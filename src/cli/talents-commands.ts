@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Config } from '../config/config.js'
-import { isHome, packageRoot } from '../config/config.js'
-import { outputRoot } from '../daemon.js'
+import { isHome } from '../config/config.js'
+import { packageOutput, packageRoot } from '../config/package-root.js'
 import { failure, hasErrors } from '../errors.js'
 import { openIndex } from '../library/talent-index.js'
 import { listKits } from '../library/talent-index-entry.js'
@@ -58,7 +58,7 @@ export async function printIndex(config: Config, terminal: Terminal, includeInva
 async function readKits(config: Config, folders?: readonly string[]): Promise<Library> {
   const { home, talents } = config.paths
   if (!folders && !isHome(home) && !existsSync(talents)) throw failure('HOME_MISSING', { home })
-  const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: outputRoot() })
+  const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
   const index = await openIndex(config.paths.index)
   return readTalents(folders ?? [config.paths.talents, ...plugins.map(plugin => plugin.folder)], {
     index,

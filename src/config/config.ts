@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { failure, hasErrors, type Problem } from '../errors.js'
 import { parseDocument } from '../files/document.js'
 import { readBounded } from '../files/read-bounded.js'
@@ -8,6 +7,7 @@ import { validateDocument } from '../files/validate.js'
 import { type ConfigFile, configFileSchema, type ServerEntry, serverSchema } from '../schema/config.js'
 import type { Family } from '../schema/template.js'
 import { type HomePaths, homePaths } from './home-paths.js'
+import { packageRoot } from './package-root.js'
 
 /** The whole configuration: complete, checked, frozen. Times are in milliseconds. */
 export interface Config {
@@ -50,9 +50,6 @@ export interface ConfigFlags {
 
 const configSizeBytesMax = 1024 * 1024
 export const defaultServerUrl = 'http://127.0.0.1:8188'
-
-/** The folder of the installed package: where the shipped plugins and examples lie. */
-export const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
 
 /** What every family uses unless the home says otherwise. */
 export const defaultWorkflows: Readonly<Record<Family, string>> = {
@@ -207,8 +204,4 @@ function deepFreeze<Value>(value: Value): Value {
     for (const each of Object.values(value)) deepFreeze(each)
   }
   return value
-}
-
-function findPackageRoot(from: string): string {
-  return existsSync(join(from, 'package.json')) ? from : findPackageRoot(dirname(from))
 }

@@ -1,4 +1,6 @@
-import { defineOperation, type Operation } from './operation.js'
+import { FoundryError } from '../errors.js'
+import type { Foundry } from './foundry.js'
+import { callOperation, type Caller, defineOperation, type Operation } from './operation.js'
 import {
   cancelRun,
   listRuns,
@@ -24,18 +26,18 @@ const submitRun = defineOperation({
   run: submit,
 })
 
-/** Everything that may be asked of a foundry. Routes, commands and console are made from this table. */
+/** Everything that may be asked of a foundry, by name. Routes, commands and console are made from this table. */
 export const operations = {
   submit: submitRun,
-  listRuns,
-  showRun,
-  runManifest,
-  runEvents,
-  cancelRun,
-  retryRun,
-  removeRun,
-  pruneRuns,
-  slotThumbnail,
+  'runs.list': listRuns,
+  'runs.show': showRun,
+  'runs.manifest': runManifest,
+  'runs.events': runEvents,
+  'runs.cancel': cancelRun,
+  'runs.retry': retryRun,
+  'runs.remove': removeRun,
+  'runs.prune': pruneRuns,
+  'runs.thumbnail': slotThumbnail,
   verify,
   reproduce,
   status,
@@ -44,3 +46,10 @@ export const operations = {
 } as const
 
 export const operationList: readonly Operation[] = Object.values(operations) as unknown as readonly Operation[]
+
+/** Throws OPERATION_UNKNOWN, OPERATION_INVALID, and what the operation throws. */
+export async function callByName(name: string, foundry: Foundry, input: unknown, caller: Caller): Promise<unknown> {
+  const operation = operationList.find(each => each.name === name)
+  if (!operation) throw new FoundryError('OPERATION_UNKNOWN', `No operation is named "${name}"`)
+  return callOperation(operation, foundry, input, caller)
+}

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import { packageRoot } from '../config/config.js'
+import { packageRoot } from '../config/package-root.js'
 import { type Problem, reasonOf } from '../errors.js'
 import { type LibraryWorkflow, readWorkflows } from '../library/workflows.js'
 import { readStyles } from '../library/styles.js'

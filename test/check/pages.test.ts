@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import t from 'tap'
-import { packageRoot } from '../../src/config/config.js'
+import { packageRoot } from '../../src/config/package-root.js'
 
 /** Pages are compared with what they speak of, both ways. */
 const pages = [

@@ -18,7 +18,7 @@ import { eventually } from '../../daemon/start-daemon.js'
 const kit = (id: string) => JSON.stringify({ dot_id: id, version: '1.0.0' })
 const token = 'a token that nobody guesses'
 
-async function openApi(t: Test, { withToken = false, isControl = false, files = {} } = {}) {
+async function openApi(t: Test, { withToken = false, files = {} } = {}) {
   const home = t.testdir({
     'foundry.yaml': JSON.stringify({ templates: ['hero-portrait'], callFolders: ['calls'], api: { token } }),
     manifests: { 'a.json': kit('a'), 'bad.json': '[]' },
@@ -36,7 +36,6 @@ async function openApi(t: Test, { withToken = false, isControl = false, files = 
     events,
     delay,
     token: withToken ? token : undefined,
-    isControl,
     isReady: () => true,
   })
   const url = await api.listen({ host: '127.0.0.1', port: 0 })
@@ -180,33 +179,6 @@ t.test('API reaches no file outside of the home and its call folders', async t =
   t.match(await post('/runs', { path: 'outside.json', dryRun: true }), { status: 200 }, 'the home itself is inside')
   writeFileSync(join(home, 'calls', 'b.json'), kit('b'))
   t.match(await post('/runs', { path: 'calls/b.json', dryRun: true }), { status: 200 })
-})
-
-t.test('API over the control socket reaches any file and every operation by name, with its token alone', async t => {
-  const { ask } = await openApi(t, { withToken: true, isControl: true })
-  const folder = mkdtempSync(join(tmpdir(), 'foundry-elsewhere-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  const elsewhere = join(folder, 'kit.json')
-  writeFileSync(elsewhere, kit('elsewhere'))
-  const call = (name: string, input: object, authorization?: string) =>
-    ask(`/operations/${name}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...(authorization !== undefined && { authorization }) },
-      body: JSON.stringify(input),
-    })
-  const bearer = `Bearer ${token}`
-  for (const wrong of [undefined, '', 'Bearer ', `Bearer ${token}x`, `Basic ${token}`, token])
-    t.match(
-      await call('status', {}, wrong),
-      { status: 401, body: { error: { code: 'TOKEN_MISSING' } } },
-      wrong ?? 'none',
-    )
-  t.match(await call('submit', { path: elsewhere, dryRun: true }, bearer), { status: 200, body: { isNew: true } })
-  t.match(await call('nothing', {}, bearer), { status: 404, body: { error: { code: 'OPERATION_UNKNOWN' } } })
-  for (const operation of operationList) {
-    const { status } = await call(operation.name, { unknown: true }, bearer)
-    t.equal(status, 400, operation.name)
-  }
 })
 
 t.test('API answers only pages of its own: Host and Origin are checked', async t => {

@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { failure } from '../errors.js'
+import { isWorkflowPath } from '../operations/choose-workflow.js'
+import type { Family } from '../schema/template.js'
+import type { CommandContext } from './command-context.js'
+import { render, type RenderOptions } from './render.js'
+import type { Terminal } from './terminal.js'
+
+export interface ServerFlags {
+  server?: string[]
+  draft?: boolean
+}
+
+interface WaitFlags {
+  timeout?: number
+  onDone?: string
+  dryRun?: boolean
+  verbose?: boolean
+}
+
+export interface RenderFlags extends ServerFlags, WaitFlags {
+  templates?: string[]
+  workflow?: string
+  family?: Family
+  seed?: number
+  count?: number
+  set?: Record<string, number[]>
+  prompt?: string
+  fresh?: boolean
+}
+
+export interface AvatarFlags extends WaitFlags {
+  personaManifest: string
+  outputRoot: string
+  avatarWorkflow?: string
+  backdropWorkflow?: string
+  initialPrompt: string
+  apiUrl: string
+  batchSize: number
+  draft?: boolean
+}
+
+/** `foundry render`. Answers the exit code. */
+export async function runRender(
+  { terminal, flags, config }: CommandContext<RenderFlags>,
+  paths: readonly string[],
+): Promise<number> {
+  const { server: servers, draft, family } = flags
+  return render(paths, await config({ servers, draft, family }), terminal, renderOptions(flags))
+}
+
+/** `foundry avatars`. Answers the exit code. */
+export async function runAvatars({ terminal, flags, config }: CommandContext<AvatarFlags>): Promise<number> {
+  const { draft, apiUrl, personaManifest } = flags
+  const options = avatarOptions(flags, terminal)
+  return render([personaManifest], await config({ servers: draft ? undefined : [apiUrl], draft }), terminal, options)
+}
+
+function renderOptions(flags: RenderFlags): RenderOptions {
+  const { templates, workflow, family, seed, count, set, prompt, fresh, dryRun, draft, server } = flags
+  return {
+    submission: {
+      ...(templates && { templates }),
+      // Another process may do the work, in another folder.
+      ...(workflow !== undefined && { workflow: isWorkflowPath(workflow) ? resolve(workflow) : workflow }),
+      ...(family !== undefined && { family }),
+      ...(seed !== undefined && { seed }),
+      ...(count !== undefined && { count }),
+      ...(set && { set }),
+      ...(prompt !== undefined && { prompt }),
+      ...(fresh && { fresh }),
+      ...(dryRun && { dryRun }),
+    },
+    ...waiting(flags),
+    ...(draft ? { asksFor: 'draft' as const } : server && { asksFor: 'servers' as const }),
+  }
+}
+
+function avatarOptions(flags: AvatarFlags, terminal: Terminal): RenderOptions {
+  const { outputRoot, batchSize, avatarWorkflow, backdropWorkflow, initialPrompt, dryRun, draft } = flags
+  const persona = findWorkflowFile(avatarWorkflow, 'avatars', terminal)
+  const backdrop = findWorkflowFile(backdropWorkflow, 'backdrops', terminal)
+  if (persona === 'missing' && backdrop === 'missing')
+    throw failure('USAGE_INVALID', { problem: 'Both workflow files are missing', next: 'nothing is left to render' })
+  return {
+    submission: {
+      callFolder: resolve(outputRoot),
+      inFlightMax: batchSize,
+      ...(persona === 'missing' && { templates: ['backdrop'] }),
+      ...(backdrop === 'missing' && { templates: ['hero-portrait'] }),
+      ...(persona !== undefined && persona !== 'missing' && { workflow: persona.path }),
+      ...(backdrop !== undefined && backdrop !== 'missing' && { backdropWorkflow: backdrop.path }),
+      ...(initialPrompt.trim() !== '' && { prompt: initialPrompt }),
+      ...(dryRun && { dryRun }),
+    },
+    ...waiting(flags),
+    asksFor: draft ? 'draft' : 'servers',
+  }
+}
+
+/** The older generator went on without the pictures of a workflow that is not there. */
+function findWorkflowFile(
+  path: string | undefined,
+  pictures: string,
+  terminal: Terminal,
+): { path: string } | 'missing' | undefined {
+  if (path === undefined) return undefined
+  if (!isWorkflowPath(path) || existsSync(path)) return { path: isWorkflowPath(path) ? resolve(path) : path }
+  const message = `There is no such workflow file: no ${pictures} are rendered`
+  terminal.problems([{ severity: 'warning', code: 'WORKFLOW_FILE_MISSING', file: path, message }])
+  return 'missing'
+}
+
+function waiting({ verbose, timeout, onDone }: WaitFlags): Omit<RenderOptions, 'submission'> {
+  return {
+    isVerbose: verbose ?? false,
+    ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
+    ...(onDone !== undefined && { onDone }),
+  }
+}
