@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from './config/config.js'
@@ -22,7 +22,8 @@ import { exportToCallFolder } from './record/call-folder.js'
 import { finishRun, thumbnailFile } from './record/finish-run.js'
 import { eventsOnly, openLedger } from './record/ledger.js'
 import { readRunFile } from './record/run-folder.js'
-import { type FoundryState, isSettled } from './record/state.js'
+import { type FoundryState, isSettled, type RunState } from './record/state.js'
+import { openPictures } from './record/pictures.js'
 import { sweepStaging, sweepTemporaries } from './record/sweep.js'
 import type { ServerEntry } from './schema/config.js'
 
@@ -90,6 +91,8 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
 
     const runFolder = (run: string) => join(paths.runs, run)
     const thumbnails = (run: string) => join(paths.dot, 'thumbnails', run)
+    const pictures = openPictures()
+    closers.unshift(() => pictures.close())
     const desk: Desk = new Desk({
       ledger,
       log,
@@ -97,6 +100,8 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       attemptsMax: config.attemptsMax,
       staging: paths.staging,
       orphans: paths.orphans,
+      thumbnail: (run, slot) => thumbnailFile(thumbnails(run), slot),
+      pictures,
       runFolder,
       readRun: async run => ({
         file: (await readRunFile(runFolder(run))).run,
@@ -107,19 +112,21 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       get renderer() {
         return farm.renderer() ?? opened.renderer
       },
-      keepThumbnail: async (run, slot, thumbnail) => {
-        await mkdir(thumbnails(run), { recursive: true })
-        await writeFile(thumbnailFile(thumbnails(run), slot), thumbnail)
-      },
       finish: async (run, slots) => {
         const { run: name, callFolder } = run.accepted
         const folder = runFolder(name)
         // Nobody else writes the manifest of a settled run: what was begun before ends first.
         await Promise.allSettled([foundry.accepting.get(name), refreshing])
+        const asOf = progressOf(run)
         const events = eventsOnly(ledger.eventsOf(name))
-        const { state, reportSha256 } = await finishRun(run, slots, { folder, thumbnails: thumbnails(name), events })
+        const { state, reportSha256 } = await finishRun(run, slots, {
+          folder,
+          thumbnails: thumbnails(name),
+          events,
+          pictures,
+        })
         if (callFolder !== undefined) await exportToCallFolder(callFolder, folder, run, slots)
-        if (!isSettled(run)) return
+        if (!isSettled(run) || asOf !== progressOf(run)) return
         await ledger.append({ kind: 'run-finished', at: Date.now(), run: name, state, reportSha256 })
         log.info({ run: name, state }, 'run finished')
       },
@@ -143,6 +150,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
         return farm.renderer() ?? opened.renderer
       },
       plugins,
+      pictures,
       shelf,
       runFolder,
       thumbnails,
@@ -174,6 +182,11 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     for (const close of closers) await close().catch(() => undefined)
     throw error
   }
+}
+
+/** Differs once a run was asked for more, even when all that was asked for has ended since. */
+function progressOf({ counts, attempts }: RunState): string {
+  return JSON.stringify([counts, attempts.reduce((sum, each) => sum + each, 0)])
 }
 
 export async function openServers(

@@ -35,6 +35,7 @@ export interface Details {
   SERVER_NONE: { tried: readonly string[] }
   SERVER_UNFIT: { server: string; problems: readonly Problem[] }
   OUTPUT_INVALID: { reason: string }
+  PICTURES_FAILED: { reason: string }
   IMAGE_UNTRACED: { image: string }
   IMAGE_ALTERED: { image: string }
   IMAGE_PRIVATE: { image: string; run: string }
@@ -83,6 +84,7 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
     `No server answered (tried ${d.tried.join(', ')}): start ComfyUI, pass --server URL, or render drafts with --draft`,
   SERVER_UNFIT: d => `${d.server} cannot render this: ${listProblems(d.problems)}`,
   OUTPUT_INVALID: d => `The server's output is not a usable picture: ${d.reason}`,
+  PICTURES_FAILED: d => `The thread that works on pictures failed: ${d.reason}`,
   IMAGE_UNTRACED: d => `${d.image} carries no foundry record: only pictures made by a foundry can be reproduced`,
   IMAGE_ALTERED: d => `The record inside ${d.image} was changed after the picture was rendered: take the original file`,
   IMAGE_PRIVATE: d =>

@@ -1,5 +1,6 @@
-import { checkGraph, hasErrors, type Job, type Problem } from '../../src/plugins/contract.js'
+import { checkGraph, hasErrors, type Job, type JobProblem, type Problem } from '../../src/plugins/contract.js'
 import { type Catalogue, doubtMs } from './catalogue.js'
+import { explainLora, explainProblem } from './explain-lack.js'
 import type { SentGraph } from './sent-graph.js'
 import type { ServerIdentity } from './server-identity.js'
 
@@ -11,13 +12,17 @@ interface Checked {
 }
 
 /** Everything that keeps a job from running on a server. What seems wrong by what is remembered is asked once more. */
-export async function checkJob({ job, sent, identity, catalogue }: Checked): Promise<Problem[]> {
+export async function checkJob({ job, sent, identity, catalogue }: Checked): Promise<JobProblem[]> {
   const names = Object.values(job.graph).map(node => node.class_type)
   const check = async (ageMs?: number): Promise<Problem[]> =>
     checkGraph(sent.graph, await catalogue.classes(names, ageMs)).filter(problem => isOwn(problem, identity))
   const remembered = await check()
   const found = hasErrors(remembered) ? await check(doubtMs) : remembered
-  return [...problemsOfTarget(job, identity), ...sent.problems, ...found]
+  return [
+    ...problemsOfTarget(job, identity),
+    ...sent.problems.map(problem => explainLora(problem, job)),
+    ...found.map(problem => explainProblem(problem, job, sent.graph)),
+  ]
 }
 
 /** What must never reach this kind of server: jobs planned for another renderer, and draft weights on a real one. */

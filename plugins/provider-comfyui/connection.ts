@@ -5,7 +5,7 @@ import {
   type Job,
   type OutputFile,
   type Probe,
-  type Problem,
+  type JobProblem,
   type ProviderHost,
   type Receipt,
   type RenderEvent,
@@ -84,7 +84,7 @@ class ComfyConnection implements Connection {
     return probeServer({ http: this.#http, catalogue: this.#catalogue }, signal)
   }
 
-  async check(job: Job): Promise<Problem[]> {
+  async check(job: Job): Promise<JobProblem[]> {
     const identity = await this.#catalogue.identity()
     const sent = await this.#translate(job, { job: job.id, number: 0, promptId: '' })
     return checkJob({ job, sent, identity, catalogue: this.#catalogue })

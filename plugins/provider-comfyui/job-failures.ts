@@ -60,8 +60,8 @@ export function causeOfProblems(problems: readonly Problem[]): RenderCause {
   return 'invalid-graph'
 }
 
-const nodeMissing = 'COMFYUI_NODE_MISSING'
-const modelMissing = 'COMFYUI_MODEL_MISSING'
+export const nodeMissing = 'COMFYUI_NODE_MISSING'
+export const modelMissing = 'COMFYUI_MODEL_MISSING'
 
 /** The error of the whole graph, where it is not merely the sum of those of the nodes. */
 function problemsOfError(error: Record<string, unknown>, graph: ApiGraph): Problem[] {

@@ -31,6 +31,7 @@ export const statusByCode: Record<ErrorCode, number> = {
   SERVER_NONE: 503,
   SERVER_UNFIT: 422,
   OUTPUT_INVALID: 502,
+  PICTURES_FAILED: 500,
   IMAGE_UNTRACED: 422,
   IMAGE_ALTERED: 422,
   IMAGE_PRIVATE: 422,

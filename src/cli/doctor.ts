@@ -8,21 +8,13 @@ import { describeProblem, FoundryError, type Problem, reasonOf } from '../errors
 import { findOwner } from '../files/own-home.js'
 import { openIndex } from '../library/talent-index.js'
 import { createShelfReader, type Shelf } from '../operations/shelf.js'
-import type { Connection, Probe } from '../plugins/contract.js'
 import { loadPlugins, type PluginFolder } from '../plugins/load-plugins.js'
 import { repairJournal } from '../record/journal-repair.js'
+import { type Finding, lookAtServers } from './doctor-servers.js'
 import { exitCodes } from './exit-codes.js'
 import { commandLog } from './log.js'
 import type { Terminal } from './terminal.js'
 
-interface Finding {
-  what: string
-  state: 'ok' | 'warning' | 'wrong'
-  found: string
-  next?: string
-}
-
-const probeLimitMs = 10_000
 const freeBytesMin = 1024 ** 3
 
 /** Looks at everything that a render needs; exit 1 when something is wrong. */
@@ -58,7 +50,7 @@ export async function runDoctor(
   const log = commandLog(config, false)
   const shelf = await createShelfReader(config, plugins, await openIndex(config.paths.index), log)()
   lookAtShelf(shelf, tell)
-  await lookAtServers(config, { plugins, shelf, log }, tell)
+  await openAndLook(config, { plugins, shelf, log }, tell)
   return end()
 }
 
@@ -78,7 +70,7 @@ async function lookAtConfig(
   }
 }
 
-async function lookAtServers(
+async function openAndLook(
   config: Config,
   { plugins, shelf, log }: { plugins: readonly PluginFolder[]; shelf: Shelf; log: Logger },
   tell: (finding: Finding) => void,
@@ -86,8 +78,7 @@ async function lookAtServers(
   const stop = new AbortController()
   const { servers, close } = await openServers(config, plugins, { log, signal: stop.signal })
   try {
-    for (const { entry, connection } of servers)
-      await lookAtServer(entry.name, entry.url ?? '', connection, shelf, tell)
+    await lookAtServers(servers, shelf, tell)
   } finally {
     stop.abort()
     for (const { connection } of servers) await connection.close()
@@ -155,67 +146,6 @@ function lookAtShelf(shelf: Shelf, tell: (finding: Finding) => void): void {
       what: 'library',
       state: problem.severity === 'error' ? 'wrong' : 'warning',
       found: describeProblem(problem),
-    })
-  }
-}
-
-async function lookAtServer(
-  name: string,
-  url: string,
-  connection: Connection,
-  shelf: Shelf,
-  tell: (finding: Finding) => void,
-): Promise<void> {
-  const what = `server ${name} (${url})`
-  let probe: Probe
-  try {
-    probe = await connection.probe(AbortSignal.timeout(probeLimitMs))
-  } catch (error) {
-    tell({
-      what,
-      state: 'wrong',
-      found: reasonOf(error),
-      next: 'start ComfyUI (python main.py), mend the URL in foundry.yaml, or render drafts with --draft',
-    })
-    return
-  }
-  tell({
-    what,
-    state: 'ok',
-    found: `${probe.renderer} ${probe.version ?? ''}, ${probe.queueRemaining} queued, answered in ${Math.round(probe.tookMs)} ms`,
-  })
-  if (probe.renderer === 'draft') return
-  for (const workflow of shelf.workflows.values()) {
-    const missing = (workflow.binding?.models ?? []).flatMap(({ node, input, folder }) => {
-      const wanted = workflow.graph[node]?.inputs[input]
-      const names = (probe.models[folder] ?? []).map(each => each.replaceAll('\\', '/'))
-      return typeof wanted === 'string' && !names.includes(wanted.replaceAll('\\', '/'))
-        ? [`models/${folder}/${wanted}`]
-        : []
-    })
-    if (missing.length > 0) {
-      tell({
-        what: `workflow ${workflow.name}`,
-        state: 'warning',
-        found: `${name} lacks ${missing.join(', ')}`,
-        next: 'download them there (workflows/README.md), or name yours under servers.models in foundry.yaml',
-      })
-    }
-  }
-  const loras = (probe.models['loras'] ?? []).map(
-    each =>
-      each
-        .split(/[\\/]/)
-        .at(-1)
-        ?.replace(/\.[a-z]+$/, '') ?? '',
-  )
-  for (const talent of shelf.talents.values()) {
-    if (!talent.usable || talent.weights?.isDraft || loras.some(lora => lora.startsWith(talent.id))) continue
-    tell({
-      what: `talent ${talent.id}`,
-      state: 'warning',
-      found: `${name} lacks its LoRA`,
-      next: `copy ${talent.weights?.path ?? 'weights.safetensors'} to models/loras/${talent.id}.safetensors there`,
     })
   }
 }

@@ -41,6 +41,7 @@ const codeByError: Record<ErrorCode, number> = {
   SERVER_NONE: exitCodes.noServer,
   SERVER_UNFIT: exitCodes.someFailed,
   OUTPUT_INVALID: exitCodes.someFailed,
+  PICTURES_FAILED: exitCodes.internal,
   IMAGE_UNTRACED: exitCodes.badInput,
   IMAGE_ALTERED: exitCodes.badInput,
   IMAGE_PRIVATE: exitCodes.badInput,

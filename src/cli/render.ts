@@ -10,7 +10,15 @@ import { exitCodeOf, exitCodes } from './exit-codes.js'
 import { findDropFiles } from './find-drop-files.js'
 import { type Ending, runOnDone } from './on-done.js'
 import { type Progress, watchProgress } from './progress.js'
-import { isEnded, type Outcome, type Refused, reportPlan, reportRender, toOutcome } from './report-render.js'
+import {
+  isEnded,
+  type Outcome,
+  type Refused,
+  describeMissing,
+  reportPlan,
+  reportRender,
+  toOutcome,
+} from './report-render.js'
 import type { Terminal } from './terminal.js'
 
 export interface RenderOptions {
@@ -81,9 +89,12 @@ async function renderDrops(
       reportPlan(submitted, { exitCode, refused }, terminal)
       return { exitCode, runs: [] }
     }
-    const open = submitted.filter(each => !isEnded(each.state))
+    const open = submitted.filter(each => !isEnded(each.state) || each.missing)
     // Without a server nothing is accepted, so that no run is left behind that nobody waits for.
-    if (tried && open.length > 0) throw failure('SERVER_NONE', { tried })
+    if (tried && open.length > 0) {
+      for (const { run, missing } of open) if (missing) terminal.note(`${run} ${describeMissing(missing)}`)
+      throw failure('SERVER_NONE', { tried })
+    }
     const outcomes = await waitForRuns(door, submitted, {
       progress,
       stops: [interrupt.signal, ...(limit ? [limit] : [])],
@@ -154,9 +165,12 @@ async function submitAll(
 
 /** Whoever gives the same command again wants the pictures that are missing. */
 async function tryAgain(door: Door, answer: Submitted, terminal: Terminal): Promise<Submitted> {
-  if (answer.isNew || (answer.state !== 'failed' && answer.state !== 'cancelled')) return answer
-  terminal.note(`${answer.run} was ${answer.state}: what is missing is tried again`)
-  const { state } = await door.call('runs.retry', { id: answer.run })
+  const { run, isNew, missing } = answer
+  const isUnfinished = answer.state === 'failed' || answer.state === 'cancelled'
+  if (isNew || (!isUnfinished && !missing)) return answer
+  if (isUnfinished) terminal.note(`${run} was ${answer.state}: what is missing is tried again`)
+  if (missing) terminal.note(`${run} ${describeMissing(missing)}: they are rendered again`)
+  const { state } = await door.call('runs.retry', { id: run })
   return { ...answer, state }
 }
 

@@ -46,6 +46,12 @@ export function reportRender(answer: RenderAnswer, submitted: readonly Submitted
   }
 }
 
+/** How many pictures are gone from the disk, and which. */
+export function describeMissing({ slots, files }: NonNullable<Submitted['missing']>): string {
+  const rest = slots > files.length ? ` and ${slots - files.length} more` : ''
+  return `lacks files of ${slots} ${slots === 1 ? 'picture' : 'pictures'} (${files.join(', ')}${rest})`
+}
+
 /** What would be rendered. */
 export function reportPlan(
   submitted: readonly Submitted[],
@@ -53,8 +59,9 @@ export function reportPlan(
   terminal: Terminal,
 ): void {
   terminal.answer({ exitCode, runs: submitted, refused })
-  for (const { run, slots, plan, isNew, state } of submitted) {
-    terminal.say(`${run}: ${slots} pictures, ${isNew ? 'to render' : state}`)
+  for (const { run, slots, plan, isNew, state, missing } of submitted) {
+    const lost = missing ? `, ${describeMissing(missing)}` : ''
+    terminal.say(`${run}: ${slots} pictures, ${isNew ? 'to render' : state}${lost}`)
     for (const series of plan) {
       const loras = Object.entries(series.loras).map(([talent, weight]) => `${talent} ${weight}`)
       const what = series.skipped === undefined ? `${series.slots} × ${series.size}` : `skipped: ${series.skipped}`

@@ -4,7 +4,7 @@ import { jobMaker, promptIdOf } from '../plan/make-job.js'
 import type { Job } from '../plan/job.js'
 import { indexSlots, slotAt } from '../plan/slots.js'
 import type { Attempt, RenderFailure } from '../plugins/contract.js'
-import { adoptPicture, commitPicture, type Committed, reusePicture } from '../record/commit.js'
+import type { Committed } from '../record/commit.js'
 import type { FoundryEvent } from '../record/events.js'
 import type { Lease, RunState } from '../record/state.js'
 import { isSettled, stateOf } from '../record/state.js'
@@ -163,7 +163,7 @@ export class Desk {
     }
     const place = commitPlace(this.host, run, job.slot.ordinal)
     const committed = await this.persist(() =>
-      commitPicture(bytes, job, place, commitFacts(this.host, run, { job, attempt }, facts)),
+      this.host.pictures.do('commit', bytes, job, place, commitFacts(this.host, run, { job, attempt }, facts)),
     )
     if ('orphan' in committed) await this.keepOrphan(run, job, attempt, { server: facts.server.name, ...committed })
     else await this.settle(run, job, attempt.number, committed)
@@ -241,7 +241,7 @@ export class Desk {
     if (!known || !source) return false
     const from = { run: known.run, folder: this.host.runFolder(known.run), file: source.file, sha256: source.sha256 }
     const place = commitPlace(this.host, run, job.slot.ordinal)
-    const committed = await this.persist(() => reusePicture(from, job, place, this.host.version))
+    const committed = await this.persist(() => this.host.pictures.do('reuse', from, job, place, this.host.version))
     if (!committed) return false
     await this.settle(run, job, 0, committed)
     return true
@@ -252,7 +252,7 @@ export class Desk {
     const facts = { server: { name: server }, submittedSha256: lease?.submittedSha256, timings: {} }
     const place = commitPlace(this.host, run, job.slot.ordinal)
     const committed = await this.persist(() =>
-      adoptPicture(job, place, commitFacts(this.host, run, { job, attempt }, facts)),
+      this.host.pictures.do('adopt', job, place, commitFacts(this.host, run, { job, attempt }, facts)),
     )
     if (!committed) return false
     await this.settle(run, job, attempt.number, committed)
@@ -277,9 +277,8 @@ export class Desk {
   }
 
   private async settle(run: OpenRun, job: Job, attempt: number, committed: Committed): Promise<void> {
-    const { file, sha256, traceSha256, sizeBytes, thumbnail } = committed
+    const { file, sha256, traceSha256, sizeBytes } = committed
     const slot = job.slot.ordinal
-    if (thumbnail) await this.keepThumbnail(job, thumbnail)
     await this.append({
       kind: 'slot-done',
       at: Date.now(),
@@ -295,13 +294,6 @@ export class Desk {
     await failpoint('done')
     run.taken.delete(slot)
     await this.settleRun(job.run)
-  }
-
-  /** A missing thumbnail is made again when it is wanted. */
-  private async keepThumbnail({ run, slot }: Job, thumbnail: Buffer): Promise<void> {
-    await this.host
-      .keepThumbnail(run, slot.ordinal, thumbnail)
-      .catch(error => this.host.log.warn({ run, slot: slot.id, reason: reasonOf(error) }, 'thumbnail not kept'))
   }
 
   private async settleRun(id: string): Promise<void> {

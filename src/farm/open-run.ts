@@ -5,7 +5,9 @@ import type { JobMaker } from '../plan/make-job.js'
 import type { SlotIndex } from '../plan/slots.js'
 import type { Attempt } from '../plugins/contract.js'
 import type { CommitFacts, CommitPlace } from '../record/commit.js'
+import { isSampled } from '../record/contact-sampling.js'
 import type { Ledger } from '../record/ledger.js'
+import type { Pictures } from '../record/pictures.js'
 import type { RunState } from '../record/state.js'
 import type { RunFile } from '../schema/run.js'
 import type { ModelUse } from '../schema/trace.js'
@@ -21,12 +23,13 @@ export interface DeskHost {
   runFolder(run: string): string
   staging: string
   orphans: string
+  thumbnail(run: string, slot: number): string
+  pictures: Pictures
   readRun(run: string): Promise<{ file: RunFile; plugins: string[] }>
   /** The private texts of a run by series, read again from where they lie. Throws SOURCE_CHANGED. */
   privateTexts(run: RunState, file: RunFile): Promise<ReadonlyMap<number, string>>
   /** Identities of the heavy files, as the first server that will render tells them. */
   identify(models: readonly { folder: string; name: string }[]): ModelUse[]
-  keepThumbnail(run: string, slot: number, thumbnail: Buffer): Promise<void>
   /** Every slot of the run is settled: journals `run-finished`, unless somebody has asked for more by then. */
   finish(run: RunState, index: SlotIndex): Promise<void>
   /** A slot waits again. */
@@ -51,18 +54,18 @@ export interface RenderedFacts {
   timings: Record<string, number>
 }
 
-/** Thumbnails are kept for at most this many slots of a run: what a contact sheet shows. */
-const thumbnailsMax = 400
 const thumbnailSide = 320
 
 /** Where a slot's picture is committed. */
 export function commitPlace(host: DeskHost, run: OpenRun, ordinal: number): CommitPlace {
-  const stride = Math.max(1, Math.ceil(run.index.count / thumbnailsMax))
+  const { run: id } = run.state.accepted
   return {
-    runFolder: host.runFolder(run.state.accepted.run),
+    runFolder: host.runFolder(id),
     staging: host.staging,
     orphans: host.orphans,
-    thumbnailSide: ordinal % stride === 0 ? thumbnailSide : 0,
+    ...(isSampled(ordinal, run.index.count) && {
+      thumbnail: { file: host.thumbnail(id, ordinal), side: thumbnailSide },
+    }),
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { describeProblem, FoundryError, hasErrors, reasonOf } from '../errors.js'
+import { FoundryError, hasErrors, reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
 import type { Job } from '../plan/job.js'
 import {
@@ -16,6 +16,7 @@ import type { ServerEntry } from '../schema/config.js'
 import { chooseNextStep } from './choose-next-step.js'
 import type { Desk } from './desk.js'
 import type { Claim } from './engine.js'
+import { failureOf, failureOfCheck } from './failure-of.js'
 import type { RenderedFacts } from './open-run.js'
 import { Signal } from './signal.js'
 
@@ -274,7 +275,7 @@ export class ServerWorker {
         return
       } catch (error) {
         if (signal.aborted) return
-        const failure = toFailure(error)
+        const failure = failureOf(error)
         if (chooseNextStep(failure.reason, { charged: 0, ended: 0 }, 1) !== 'ask') {
           await this.fail(job, attempt, failure)
           return
@@ -360,7 +361,7 @@ export class ServerWorker {
       await this.host.desk.commit(job, attempt, bytes, { ...facts, timings })
       this.rendered++
     } catch (error) {
-      if (!this.abort.signal.aborted) await this.fail(job, attempt, toFailure(error))
+      if (!this.abort.signal.aborted) await this.fail(job, attempt, failureOf(error))
     }
   }
 
@@ -388,8 +389,7 @@ export class ServerWorker {
       known ??
       this.connection.check(job, this.abort.signal).then(problems => {
         if (!hasErrors(problems)) return
-        const errors = problems.filter(each => each.severity === 'error')
-        throw new RenderFailure('invalid-graph', errors.map(describeProblem).join('; '), { problems: errors })
+        throw failureOfCheck(problems)
       })
     if (!known) this.checked.set(key, check)
     try {
@@ -433,12 +433,4 @@ export class ServerWorker {
       ...(version !== undefined && { version }),
     }
   }
-}
-
-function toFailure(error: unknown): RenderFailure {
-  if (error instanceof RenderFailure) return error
-  if (error instanceof FoundryError && error.code === 'OUTPUT_INVALID') {
-    return new RenderFailure('no-output', error.message, error.details, error)
-  }
-  throw error
 }

@@ -76,19 +76,35 @@ export async function removeFile(path: string): Promise<void> {
   }
 }
 
-/** Makes a folder and those above it. Throws FILE_WRITE_FAILED. */
+/**
+ * Makes a folder and those above it. One by one: where a file system takes no folders (`/proc`), the recursive call of Node
+ * never ends. Throws FILE_WRITE_FAILED.
+ */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    const first = await mkdir(path, { recursive: true })
-    if (first === undefined) return
-    const highest = dirname(resolve(first))
-    let folder = resolve(path)
-    while (folder !== highest && folder !== dirname(folder)) {
-      folder = dirname(folder)
-      await syncFolder(folder)
-    }
+    await makeEach(resolve(path))
   } catch (error) {
     throw writeFailed(path, error)
+  }
+}
+
+async function makeEach(path: string): Promise<void> {
+  if (await makeOne(path)) return
+  await makeEach(dirname(path))
+  if (!(await makeOne(path))) await mkdir(path)
+}
+
+/** False where the folder above is missing, too. */
+async function makeOne(path: string): Promise<boolean> {
+  try {
+    await mkdir(path)
+    await syncFolder(dirname(path))
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && dirname(path) !== path) return false
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return true
+    throw error
   }
 }
 

@@ -23,6 +23,7 @@ export type CrashPoint = (typeof crashPoints)[number]
 const systemPoints = ['write', 'fsync', 'link'] as const
 type SystemPoint = (typeof systemPoints)[number]
 type Point = CrashPoint | SystemPoint
+const points: readonly Point[] = [...crashPoints, ...systemPoints]
 
 type Action = { kind: 'kill' | 'short' } | { kind: 'fail'; errno: string } | { kind: 'delay'; delayMs: number }
 
@@ -34,9 +35,14 @@ interface Rule {
 }
 
 interface Armed {
+  spec: string
   rules: readonly Rule[]
-  reached: Map<Point, number>
+  /** How often each point was reached, by its place in `points`, in all threads together. */
+  reached: Int32Array
 }
+
+/** What another thread of this process needs for the same rehearsal. */
+export type SharedFailpoints = Pick<Armed, 'spec' | 'reached'>
 
 const delayMsMax = 60_000
 const settled = Promise.resolve()
@@ -47,9 +53,18 @@ let armed: Armed | undefined
  * `submit=delay:500`, `write=short@2`, `write=ENOSPC@4`, `fsync=EIO@1`, `link=EXDEV`; a comma separates several,
  * the empty text disarms. Throws USAGE_INVALID. For rehearsals only: see `config` for who may ask.
  */
-export function armFailpoints(spec: string): void {
+export function armFailpoints(spec: string, reached = counters()): void {
   const parts = spec.split(',').flatMap(part => part.trim() || [])
-  armed = parts.length === 0 ? undefined : { rules: parts.map(parseRule), reached: new Map() }
+  armed = parts.length === 0 ? undefined : { spec, rules: parts.map(parseRule), reached }
+}
+
+/** For `armFailpoints` in another thread; undefined while nothing is armed. */
+export function sharedFailpoints(): SharedFailpoints | undefined {
+  return armed && { spec: armed.spec, reached: armed.reached }
+}
+
+function counters(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(points.length * Int32Array.BYTES_PER_ELEMENT))
 }
 
 /** Where a crash may be rehearsed. Does nothing unless armed; then may end the process, wait, or throw. */
@@ -78,8 +93,7 @@ export function systemFault(point: 'fsync' | 'link'): Promise<void> {
 }
 
 function actionAt({ rules, reached }: Armed, point: Point): Action | undefined {
-  const time = (reached.get(point) ?? 0) + 1
-  reached.set(point, time)
+  const time = Atomics.add(reached, points.indexOf(point), 1) + 1
   return rules.find(rule => rule.point === point && (rule.time === undefined || rule.time === time))?.action
 }
 
@@ -95,12 +109,12 @@ function crashOrThrow(point: Point, action: Action): void {
 
 function parseRule(text: string): Rule {
   const parsed = /^([a-z-]+)=([a-z]+|E[A-Z0-9]+)(?::(\d+))?(?:@(\d+))?$/.exec(text)
-  const point = [...crashPoints, ...systemPoints].find(each => each === parsed?.[1])
+  const point = points.find(each => each === parsed?.[1])
   const action = parsed && parseAction(parsed[2] ?? '', parsed[3])
   if (!point || !action || (action.kind === 'short' && point !== 'write'))
     throw failure('USAGE_INVALID', {
       problem: `"${text}" is not a failpoint`,
-      next: `write POINT=ACTION[@TIME], with a point of ${[...crashPoints, ...systemPoints].join(', ')} and an action of kill, error, delay:MS, short (of write), or an errno`,
+      next: `write POINT=ACTION[@TIME], with a point of ${points.join(', ')} and an action of kill, error, delay:MS, short (of write), or an errno`,
     })
   return { point, action, time: parsed?.[4] === undefined ? undefined : Number(parsed[4]) }
 }

@@ -5,6 +5,7 @@ import type { Farm } from '../farm/farm.js'
 import type { PluginFolder } from '../plugins/load-plugins.js'
 import type { IntakeStatus } from '../intake/intake.js'
 import type { Ledger } from '../record/ledger.js'
+import type { Pictures } from '../record/pictures.js'
 import type { Shelf } from './shelf.js'
 
 /** What operations act on: an open home. Built by `daemon.ts`, nobody else. */
@@ -17,6 +18,7 @@ export interface Foundry {
   /** `comfyui`, `draft`, …: what the servers say they are, or are expected to be before the first has answered. */
   renderer: string
   plugins: readonly PluginFolder[]
+  pictures: Pictures
   shelf(): Promise<Shelf>
   runFolder(run: string): string
   thumbnails(run: string): string

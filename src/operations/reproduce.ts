@@ -7,8 +7,7 @@ import type { Job } from '../plan/job.js'
 import { jobMaker } from '../plan/make-job.js'
 import { indexSlots, slotById } from '../plan/slots.js'
 import { RenderFailure } from '../plugins/contract.js'
-import { graphChunk, imageSizeBytesMax, requestOf } from '../record/commit.js'
-import { readPicture } from '../record/picture.js'
+import { graphChunk, imageSizeBytesMax, requestOf } from '../record/carried-record.js'
 import { readPngText } from '../record/png-text.js'
 import { readRunFile } from '../record/run-folder.js'
 import type { RequestPart } from '../schema/trace.js'
@@ -53,12 +52,13 @@ export const reproduce = defineOperation({
     if (input.dryRun) return { ...facts, sameGraph: true }
     const output = await writablePath(foundry, caller, input.output ?? reproducedName(image))
     const rendered = await renderAgain(foundry, job)
-    const [before, after] = await Promise.all([readPicture(bytes), readPicture(rendered.bytes)])
+    const hashes = [bytes, rendered.bytes].map(each => foundry.pictures.do('pixelSha256', each))
+    const [before, after] = await Promise.all(hashes)
     await replaceFile(output, rendered.bytes)
     return {
       ...facts,
       sameGraph: true,
-      samePixels: before.pixelSha256 === after.pixelSha256,
+      samePixels: before === after,
       server: rendered.server,
       submittedSha256: rendered.submittedSha256,
       output,

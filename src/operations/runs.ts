@@ -3,9 +3,12 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { failure } from '../errors.js'
 import { readBounded } from '../files/read-bounded.js'
+import { takeTurns } from '../files/take-turns.js'
 import { indexSlots, slotAt } from '../plan/slots.js'
-import { thumbnailOf } from '../record/finish-run.js'
+import { thumbnailSource } from '../record/finish-run.js'
+import type { FoundryEvent } from '../record/events.js'
 import { eventsOnly } from '../record/ledger.js'
+import { findLostSlots, type LostSlot, setAside } from '../record/lost-slots.js'
 import { writeManifest } from '../record/manifest.js'
 import { runEventLines } from '../record/run-events.js'
 import { readRunFile, runFiles } from '../record/run-folder.js'
@@ -118,23 +121,51 @@ export const cancelRun = defineOperation({
   },
 })
 
+/** What one has found and moved aside, the next does not look for. */
+const retryTurn = takeTurns<string>()
+
 export const retryRun = defineOperation({
   name: 'runs.retry',
-  summary: 'Tries again what failed, was cancelled or is held',
+  summary: 'Tries again what failed, was cancelled, is held, or was done and has gone missing',
   route: { method: 'POST', path: '/runs/:id/retry' },
   input: oneRun,
   async run(foundry, input, { by }) {
     const run = findRun(foundry, input.id)
     const { run: name } = run.accepted
-    if (run.counts.failed + run.counts.cancelled + run.counts.held === 0) {
-      throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'tried again' })
-    }
-    await foundry.ledger.append({ kind: 'run-retried', at: Date.now(), run: name, by })
+    await retryTurn(name, async () => {
+      const lost = run.finished ? await findLostSlots(foundry.runFolder(name), run) : []
+      if (run.counts.failed + run.counts.cancelled + run.counts.held + lost.length === 0)
+        throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'tried again' })
+      const losses = await setLossesAside(foundry, run, lost)
+      await foundry.ledger.append({ kind: 'run-retried', at: Date.now(), run: name, by }, ...losses)
+    })
     await foundry.desk.review(name)
     foundry.farm.wake()
     return summarise(foundry, run)
   },
 })
+
+/**
+ * What is left of a lost picture is moved aside and kept. Once the returned events are journaled the slots wait again; a crash
+ * before that leaves pictures that are missing, and are found so the next time.
+ */
+async function setLossesAside(
+  { config, runFolder }: Foundry,
+  { accepted: { run }, attempts }: RunState,
+  lost: readonly LostSlot[],
+): Promise<FoundryEvent[]> {
+  const events: FoundryEvent[] = []
+  for (const { ordinal: slot, reason, rest } of lost) {
+    const at = Date.now()
+    if (rest !== undefined) {
+      const image = join(runFolder(run), rest)
+      const file = await setAside(image, config.paths.orphans, `${run}-${slot}`)
+      events.push({ kind: 'orphan-kept', at, run, slot, attempt: attempts[slot] ?? 0, file })
+    }
+    events.push({ kind: 'slot-lost', at, run, slot, reason })
+  }
+  return events
+}
 
 export const removeRun = defineOperation({
   name: 'runs.remove',
@@ -185,9 +216,10 @@ export const slotThumbnail = defineOperation({
   async run(foundry, input) {
     const run = findRun(foundry, input.id)
     const { run: name } = run.accepted
-    const bytes = await thumbnailOf(run, input.ordinal, foundry.runFolder(name), foundry.thumbnails(name))
+    const source = thumbnailSource(run, input.ordinal, foundry.runFolder(name), foundry.thumbnails(name))
+    const bytes = await foundry.pictures.do('thumbnail', source)
     if (!bytes) throw failure('SLOT_UNKNOWN', { run: name, slot: String(input.ordinal) })
-    return { mime: 'image/webp', base64: bytes.toString('base64') }
+    return { mime: 'image/webp', base64: Buffer.from(bytes).toString('base64') }
   },
 })
 

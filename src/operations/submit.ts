@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { basename } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { failure, hasErrors, type Problem } from '../errors.js'
 import { hashJson } from '../files/hash.js'
 import { isDropName } from '../library/drop.js'
 import { rootAround, watchedRoots } from '../intake/watched-roots.js'
 import { callFolderOf, readSources, type Sources } from '../library/sources.js'
 import { indexSlots, type SlotIndex } from '../plan/slots.js'
-import { exportToCallFolder } from '../record/call-folder.js'
+import { exportToCallFolder, findPicturesToKeep } from '../record/call-folder.js'
+import type { RunAccepted } from '../record/events.js'
+import { findLostSlots } from '../record/lost-slots.js'
 import { writeManifest } from '../record/manifest.js'
-import { writeRunFile } from '../record/run-folder.js'
+import { runFiles, writeRunFile } from '../record/run-folder.js'
 import { type RunState, runStateOf } from '../record/state.js'
 import type { RunFile, RunPlan } from '../schema/run.js'
 import { isWorkflowPath } from './choose-workflow.js'
@@ -28,6 +31,8 @@ export interface Submitted {
   folder: string
   warnings: Problem[]
   plan: PlanSummary[]
+  /** Done slots whose files are gone from the disk: trying the run again renders them anew. */
+  missing?: { slots: number; files: string[] }
 }
 
 export interface PlanSummary {
@@ -72,25 +77,59 @@ export async function submitSources(
   const { key, run: name } = nameRun({ drop, path, callFolder, plan: planned.plan, root })
   const run = input.fresh ? freshId(name, ledger.state.runs) : name
   const index = indexSlots(planned.plan)
+  if (callFolder !== undefined && renderer === 'draft') problems.push(...(await tellKept(callFolder, index)))
+  await foundry.accepting.get(run)
+  const known = ledger.state.runs.get(run)
+  const missing = known && (await findMissing(foundry, known))
   const answer = {
     run,
     slots: index.count,
     folder: foundry.runFolder(run),
     warnings: problems,
     plan: planned.plan.series.map(summary),
+    ...(missing && { missing }),
   }
-  await foundry.accepting.get(run)
-  const known = ledger.state.runs.get(run)
   if (input.dryRun) return { ...answer, isNew: !known, state: known ? runStateOf(known) : 'dry run' }
   foundry.desk.alsoWorkOn(run)
   if (known) {
-    await exportAgain(foundry, known, index)
+    await restoreRunFile(answer.folder, known, planned.plan)
+    if (missing === undefined) await exportAgain(foundry, known, index)
     return { ...answer, isNew: false, state: runStateOf(known) }
   }
   const accepting = accept(foundry, { run, key, callFolder, sources, input, by, renderer, ...planned }, index)
   foundry.accepting.set(run, accepting)
   await accepting.finally(() => foundry.accepting.delete(run))
   return { ...answer, isNew: true, state: 'waiting' }
+}
+
+/** Of files that are told together, this many are named. */
+const namedMax = 20
+
+async function tellKept(callFolder: string, index: SlotIndex): Promise<Problem[]> {
+  const kept = await findPicturesToKeep(callFolder, index)
+  if (kept.length === 0) return []
+  const rest = kept.length > namedMax ? ` and ${kept.length - namedMax} more` : ''
+  const message = 'Real pictures lie where drafts belong: they stay, and these drafts are only in the folder of the run'
+  const found = `${kept.slice(0, namedMax).join(', ')}${rest}`
+  return [{ severity: 'warning', code: 'PICTURE_KEPT', message, found }]
+}
+
+async function findMissing({ runFolder }: Foundry, run: RunState): Promise<Submitted['missing']> {
+  if (!run.finished) return undefined
+  const lost = await findLostSlots(runFolder(run.accepted.run), run)
+  if (lost.length === 0) return undefined
+  return { slots: lost.length, files: lost.slice(0, namedMax).map(({ file }) => file) }
+}
+
+/** Whoever deleted the whole folder of a run gets it back: its plan is at hand, and the same. */
+async function restoreRunFile(folder: string, { accepted }: RunState, plan: RunPlan): Promise<void> {
+  if (existsSync(join(folder, runFiles.run)) || hashJson(plan) !== accepted.version) return
+  await writeRunFile(folder, toRunFile(accepted, plan))
+}
+
+function toRunFile(accepted: Omit<RunAccepted, 'kind' | 'skipped'>, plan: RunPlan): RunFile {
+  const { run: id, key, version, dropKind: kind, at, slots } = accepted
+  return { $schema: 'run/1', id, key, version, kind, acceptedAt: new Date(at).toISOString(), slots, plan }
 }
 
 /** Whoever asks again expects the pictures where older tools look, even when that folder was emptied meanwhile. */
@@ -131,28 +170,14 @@ async function accept(foundry: Foundry, wanted: Acceptance, index: SlotIndex): P
   const { run, key, plan, input, callFolder, renderer, by, files, sources } = wanted
   const dropKind = sources.drop?.kind
   if (dropKind === undefined) return
-  const at = Date.now()
-  const version = hashJson(plan)
-  const acceptedAt = new Date(at).toISOString()
   const folder = foundry.runFolder(run)
-  const file: RunFile = {
-    $schema: 'run/1',
-    id: run,
-    key,
-    version,
-    kind: dropKind,
-    acceptedAt,
-    slots: index.count,
-    plan,
-  }
-  const runFileSha256 = await writeRunFile(folder, file)
-  await foundry.ledger.append({
+  const accepted: RunAccepted = {
     kind: 'run-accepted',
-    at,
+    at: Date.now(),
     run,
     nonce: randomUUID(),
     key,
-    version,
+    version: hashJson(plan),
     dropKind,
     drop: sources.path,
     dropSha256: sources.sha256,
@@ -164,7 +189,9 @@ async function accept(foundry: Foundry, wanted: Acceptance, index: SlotIndex): P
     ...(input.inFlightMax !== undefined && { inFlightMax: input.inFlightMax }),
     ...(callFolder !== undefined && { callFolder }),
     by,
-  })
+  }
+  const runFileSha256 = await writeRunFile(folder, toRunFile(accepted, plan))
+  await foundry.ledger.append(accepted)
   const state = foundry.ledger.state.runs.get(run)
   if (state) await writeManifest(folder, state, index, runFileSha256)
   await foundry.desk.review(run)

@@ -22,6 +22,7 @@ export { cleanText, elideText, textPath, textWidth, wrapText } from '../record/d
 export type { TextWeight } from '../record/draw-text.js'
 export { withSavePrefix } from '../workflow/canonical-graph.js'
 export { checkGraph } from '../workflow/check-graph.js'
+export { modelFolderOf } from '../workflow/node-facts.js'
 export type { ApiGraph, ApiNode, Link } from '../workflow/api-graph.js'
 
 /** Speaks to one kind of outside renderer. */
@@ -53,7 +54,7 @@ export interface Connection {
   /** What the server is and has. Rejects when it cannot be reached within its time limit. */
   probe(signal: AbortSignal): Promise<Probe>
   /** Everything that keeps this job from running here: missing model, node, LoRA. Does not throw for those. */
-  check(job: Job, signal: AbortSignal): Promise<Problem[]>
+  check(job: Job, signal: AbortSignal): Promise<JobProblem[]>
   /**
    * Hands the job over. The attempt (with its prompt id) is already journaled. When the outcome of the exchange is unknown
    * this rejects with cause `unknown-outcome`; the caller then asks `find`, and never submits the same attempt twice.
@@ -74,6 +75,12 @@ export interface Connection {
   /** Puts a reference picture where graphs can load it, named by its content. Gives the name that a graph calls it by. */
   upload?(bytes: Buffer, sha256: string, extension: string, signal: AbortSignal): Promise<string>
   close(): Promise<void>
+}
+
+/** What keeps a job from running on a server. */
+export interface JobProblem extends Problem {
+  /** Present where nothing is wrong but that the server lacks something. */
+  cause?: 'missing-model' | 'missing-node'
 }
 
 /** One try of a job. */

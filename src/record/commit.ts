@@ -1,31 +1,25 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, unlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { failure, reasonOf } from '../errors.js'
 import { copyDurable, linkFirst, makeFolder, replaceFile, syncFolder, syncHandle, writeAll } from '../files/durable.js'
 import { failpoint } from '../files/failpoint.js'
 import { sha256, sha256Aside } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
-import { validateValue } from '../files/validate.js'
 import type { GraphJob } from '../plan/job.js'
-import { type RequestPart, requestPartSchema, type ResultPart, type Trace } from '../schema/trace.js'
+import type { ResultPart, Trace } from '../schema/trace.js'
 import { logicalGraph } from '../workflow/canonical-graph.js'
-import { type PictureFacts, readPicture } from './picture.js'
-import { readPngText, withoutPngText, withPngText } from './png-text.js'
+import { graphChunk, imageSizeBytesMax, readTrace, requestOf, traceChunk } from './carried-record.js'
+import { type PictureFacts, type PictureWish, readPicture } from './picture.js'
+import { withoutPngText, withPngText } from './png-text.js'
 import { imageFile, toJsonText, traceFile } from './run-folder.js'
-
-/** The PNG chunk that holds the request part of the trace. */
-export const traceChunk = 'foundry'
-/** The PNG chunk that holds the logical graph, without save prefix. */
-export const graphChunk = 'foundry_graph'
-export const imageSizeBytesMax = 512 * 1024 * 1024
 
 export interface CommitPlace {
   runFolder: string
   staging: string
   orphans: string
-  /** Longest side of the thumbnail to make from the same decoding; 0 makes none. */
-  thumbnailSide: number
+  /** Where a thumbnail from the same decoding goes, and its longest side in pixels; none where absent. */
+  thumbnail?: { file: string; side: number }
 }
 
 export interface CommitFacts {
@@ -41,7 +35,6 @@ export interface Committed {
   sha256: string
   traceSha256: string
   sizeBytes: number
-  thumbnail: Buffer | undefined
 }
 
 /**
@@ -55,7 +48,7 @@ export async function commitPicture(
   place: CommitPlace,
   facts: CommitFacts,
 ): Promise<Committed | { orphan: string }> {
-  const picture = await readPicture(bytes, { ...expectedSize(job), thumbnailSide: place.thumbnailSide })
+  const picture = await readPicture(bytes, wishOf(job, place))
   const image = recordedBytes(bytes, job)
   const staged = await stage(image, stagedName(job, facts.attempts.length), place.staging)
   return settle({ path: staged, bytes: image, picture }, job, place, facts)
@@ -73,8 +66,7 @@ export async function adoptPicture(
   const target = join(place.runFolder, imageFile(job.slot.id))
   const found = (await readOwn(target, job)) ?? (await findStaged(job, place.staging))
   if (!found) return undefined
-  const wish = { ...expectedSize(job), thumbnailSide: place.thumbnailSide }
-  const picture = await readPicture(found.bytes, wish).catch(() => undefined)
+  const picture = await readPicture(found.bytes, wishOf(job, place)).catch(() => undefined)
   if (!picture) return undefined
   const settled = await settle({ ...found, picture }, job, place, facts)
   if ('orphan' in settled) return undefined
@@ -114,25 +106,11 @@ export async function reusePicture(
     reusedFrom: { run: source.run, file: source.file },
   }
   const traceSha256 = await writeTrace(place.runFolder, { $schema: 'trace/1', foundry, request: job.request, result })
-  return { file: result.file, sha256: source.sha256, traceSha256, sizeBytes: bytes.length, thumbnail: undefined }
+  return { file: result.file, sha256: source.sha256, traceSha256, sizeBytes: bytes.length }
 }
 
-export async function readTrace(folder: string, image: string): Promise<Trace | undefined> {
-  const read = await readBounded(join(folder, traceFile(image)), { sizeBytesMax: 16 * 1024 * 1024 }).catch(
-    () => undefined,
-  )
-  if (!read) return undefined
-  try {
-    // Written by us; whoever needs certainty about its bytes compares its hash with the run manifest.
-    return JSON.parse(read.bytes.toString('utf8')) as Trace
-  } catch {
-    // A trace that does not parse is a trace that is not there.
-    return undefined
-  }
-}
-
-function expectedSize({ width, height, isSizeKnown }: GraphJob): { width?: number; height?: number } {
-  return isSizeKnown ? { width, height } : {}
+function wishOf({ width, height, isSizeKnown }: GraphJob, { thumbnail }: CommitPlace): PictureWish {
+  return { ...(isSizeKnown && { width, height }), ...(thumbnail && { thumbnailSide: thumbnail.side }) }
 }
 
 async function settle(
@@ -168,7 +146,8 @@ async function settle(
   const trace: Trace = { $schema: 'trace/1', foundry: facts.foundry, request: job.request, result }
   const traceSha256 = await writeTrace(place.runFolder, trace)
   await failpoint('sidecar')
-  return { file, sha256: result.fileSha256, traceSha256, sizeBytes: image.length, thumbnail: picture.thumbnail }
+  if (place.thumbnail && picture.thumbnail) await keepThumbnail(place.thumbnail.file, picture.thumbnail)
+  return { file, sha256: result.fileSha256, traceSha256, sizeBytes: image.length }
 }
 
 /**
@@ -212,6 +191,13 @@ async function writeTrace(runFolder: string, trace: Trace): Promise<string> {
   return sha256(text)
 }
 
+/** One that is missing is made again when it is wanted. */
+async function keepThumbnail(file: string, thumbnail: Buffer): Promise<void> {
+  await mkdir(dirname(file), { recursive: true })
+    .then(() => writeFile(file, thumbnail))
+    .catch(() => undefined)
+}
+
 async function keepOrphan(staged: string, folder: string): Promise<string> {
   await makeFolder(folder)
   const kept = join(folder, `${basename(staged)}.png`)
@@ -248,20 +234,4 @@ async function readOwn(path: string, job: GraphJob): Promise<{ path: string; byt
   if (!read) return undefined
   const record = requestOf(read.bytes)
   return record?.job === job.id && record.renderHash === job.renderHash ? { path, bytes: read.bytes } : undefined
-}
-
-/** The request part of the trace that a picture carries; undefined when it carries none. */
-export function requestOf(image: Buffer): RequestPart | undefined {
-  try {
-    const chunk = readPngText(image).find(each => each.keyword === traceChunk)
-    const value: unknown = chunk && JSON.parse(chunk.text)
-    return isRequest(value) ? value : undefined
-  } catch {
-    // Not a PNG, or a chunk of somebody else's making.
-    return undefined
-  }
-}
-
-function isRequest(value: unknown): value is RequestPart {
-  return typeof value === 'object' && value !== null && validateValue(requestPartSchema, value).problems.length === 0
 }

@@ -2,57 +2,41 @@ import sharp, { type OverlayOptions } from 'sharp'
 import type { SlotState } from '../schema/run.js'
 import { elideText, textPath, type TextStyle, textWidth } from './draw-text.js'
 
-/** Tiles of one sheet. More would pass the 16,383 pixels of a WebP side, or be too small to tell apart. */
-export const contactTilesMax = 400
-
 export interface ContactItem {
-  /** A small picture in any common format; undefined where there is none. Asked for only if the item is shown. */
-  thumbnail: () => Promise<Buffer | undefined>
+  /** A small picture in any common format; undefined where there is none. */
+  thumbnail: () => Promise<Uint8Array | undefined>
   caption: string
   /** A second, quieter line. */
   detail?: string
   state: SlotState
 }
 
-export interface ContactSheet {
+export interface ContactSheet<Item = ContactItem> {
   title: string
   subtitle?: string
-  items: AsyncIterable<ContactItem> | Iterable<ContactItem>
-  /** How many items there are: the sheet is laid out before the last one is known. */
-  count: number
+  /** What is shown: all, or those of `isSampled`. At most `contactTilesMax`. */
+  items: readonly Item[]
+  /** How many there are of each state, whether shown or not. */
+  tally: ReadonlyMap<SlotState, number>
 }
 
 /**
- * All pictures of a run on one dark sheet, as WebP bytes. Beyond `contactTilesMax` items an even sample is shown and the
- * sheet says so. Memory holds one row of thumbnails and the sheet itself (at most some 60 MB), whatever the count.
+ * The pictures of a run on one dark sheet, as WebP bytes. Where only a sample is shown, the sheet says so. Memory holds one row
+ * of thumbnails and the sheet itself (at most some 60 MB).
  */
-export async function renderContactSheet({ title, subtitle, items, count }: ContactSheet): Promise<Buffer> {
-  const shown = Math.min(Math.max(Math.floor(count), 0), contactTilesMax)
-  const layout = chooseLayout(shown)
+export async function renderContactSheet({ title, subtitle, items, tally }: ContactSheet): Promise<Buffer> {
+  const layout = chooseLayout(items.length)
   const sheet = createSheet(layout.width, layout.height)
-  const tally = new Map<SlotState, number>()
-  let row: ContactItem[] = []
-  let [seen, rows] = [0, 0]
-  for await (const item of items) {
-    tally.set(item.state, (tally.get(item.state) ?? 0) + 1)
-    if (rows * layout.columns + row.length < shown && isSampled(seen, { shown, count })) row.push(item)
-    seen++
-    if (row.length < layout.columns) continue
-    await drawRow(sheet, row, { layout, row: rows++ })
-    row = []
+  for (let row = 0; row * layout.columns < items.length; row++) {
+    const from = row * layout.columns
+    await drawRow(sheet, items.slice(from, from + layout.columns), { layout, row })
   }
-  if (row.length > 0) await drawRow(sheet, row, { layout, row: rows })
-  const facts = { title, subtitle, tally, total: Math.max(seen, count), shown, width: layout.width }
+  const total = [...tally.values()].reduce((sum, each) => sum + each, 0)
+  const facts = { title, subtitle, tally, total, shown: items.length, width: layout.width }
   await sheet.draw(0, headerHeight, [
     { input: Buffer.from(svg(layout.width, headerHeight, header(facts))), left: 0, top: 0 },
   ])
   return await sheet.toWebp()
-}
-
-/** Every n-th item, so that a sample runs through the whole run. */
-function isSampled(index: number, { shown, count }: { shown: number; count: number }): boolean {
-  const place = (at: number) => Math.floor((at * shown) / count)
-  return shown >= count || index === 0 || place(index) !== place(index - 1)
 }
 
 interface Layout {

@@ -26,6 +26,8 @@ export type FoundryEvent =
   | SlotDone
   | { kind: 'slot-failed'; at: Time; run: string; slot: number; reason: string }
   | { kind: 'slot-held'; at: Time; run: string; slot: number; reason: string }
+  /** The picture or the trace of a done slot is gone from the disk: the slot waits again. */
+  | { kind: 'slot-lost'; at: Time; run: string; slot: number; reason: string }
   | { kind: 'run-cancelled'; at: Time; run: string; by: string }
   | { kind: 'run-retried'; at: Time; run: string; by: string }
   | { kind: 'run-finished'; at: Time; run: string; state: 'done' | 'failed' | 'cancelled'; reportSha256?: string }

@@ -1,15 +1,14 @@
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../files/durable.js'
 import { sha256 } from '../files/hash.js'
-import { readBounded } from '../files/read-bounded.js'
+import type { Slot } from '../plan/job.js'
 import { type SlotIndex, slotAt } from '../plan/slots.js'
-import { imageSizeBytesMax } from './commit.js'
-import { type ContactItem, renderContactSheet } from './contact-sheet.js'
+import type { SlotState } from '../schema/run.js'
+import { isSampled } from './contact-sampling.js'
 import type { FoundryEvent } from './events.js'
 import { writeManifest } from './manifest.js'
-import { readPicture } from './picture.js'
+import type { Pictures } from './pictures.js'
+import type { SheetItem, ThumbnailSource } from './pictures-thread.js'
 import { runEventLines } from './run-events.js'
 import { readRunFile, runFiles, toJsonText } from './run-folder.js'
 import { sweepTemporaries } from './sweep.js'
@@ -20,6 +19,7 @@ export interface FinishOptions {
   thumbnails: string
   /** The events of the run so far, oldest first. */
   events: AsyncIterable<FoundryEvent> | Iterable<FoundryEvent>
+  pictures: Pictures
 }
 
 /**
@@ -64,49 +64,35 @@ export function thumbnailFile(folder: string, ordinal: number): string {
   return join(folder, `${ordinal}.webp`)
 }
 
-/** A thumbnail of a committed picture: the kept one, else made now. */
-export async function thumbnailOf(
+/** Where a slot's thumbnail comes from. */
+export function thumbnailSource(run: RunState, ordinal: number, folder: string, thumbnails: string): ThumbnailSource {
+  const file = run.done.get(ordinal)?.file
+  return { kept: thumbnailFile(thumbnails, ordinal), image: file === undefined ? undefined : join(folder, file) }
+}
+
+function contactSheet(
   run: RunState,
-  ordinal: number,
-  folder: string,
-  thumbnails: string,
-): Promise<Buffer | undefined> {
-  const kept = thumbnailFile(thumbnails, ordinal)
-  if (existsSync(kept)) return readFile(kept)
-  const done = run.done.get(ordinal)
-  if (!done) return undefined
-  const { bytes } = await readBounded(join(folder, done.file), { sizeBytesMax: imageSizeBytesMax })
-  return (await readPicture(bytes, { thumbnailSide: thumbnailSideDefault })).thumbnail
-}
-const thumbnailSideDefault = 320
-
-async function contactSheet(run: RunState, index: SlotIndex, { folder, thumbnails }: FinishOptions): Promise<Buffer> {
-  const { counts, accepted } = run
-  const parts = [`${counts.done} of ${run.slots.length} pictures`]
-  for (const state of ['failed', 'cancelled', 'skipped'] as const)
-    if (counts[state] > 0) parts.push(`${counts[state]} ${state}`)
-  parts.push(
-    accepted.renderer === 'draft' ? 'drafts' : accepted.renderer,
-    new Date(accepted.at).toISOString().slice(0, 10),
-  )
-  return renderContactSheet({
-    title: accepted.run,
-    subtitle: parts.join(' · '),
-    count: run.slots.length,
-    items: contactItems(run, index, folder, thumbnails),
-  })
-}
-
-function* contactItems(run: RunState, index: SlotIndex, folder: string, thumbnails: string): Iterable<ContactItem> {
+  index: SlotIndex,
+  { folder, thumbnails, pictures }: FinishOptions,
+): Promise<Uint8Array> {
+  const { accepted } = run
+  const items: SheetItem[] = []
+  const tally = new Map<SlotState, number>()
   for (let ordinal = 0; ordinal < index.count; ordinal++) {
-    const slot = slotAt(index, ordinal)
-    if (!slot) return
-    const reason = run.reasons.get(ordinal)
-    yield {
-      caption: slot.id,
-      detail: reason ?? `seed ${slot.seed}`,
-      state: stateOf(run, ordinal),
-      thumbnail: () => thumbnailOf(run, ordinal, folder, thumbnails).catch(() => undefined),
-    }
+    const state = stateOf(run, ordinal)
+    tally.set(state, (tally.get(state) ?? 0) + 1)
+    const slot = isSampled(ordinal, index.count) && slotAt(index, ordinal)
+    if (!slot) continue
+    const detail = run.reasons.get(ordinal) ?? [...sweptValues(index, slot), `seed ${slot.seed}`].join(' · ')
+    items.push({ caption: slot.id, detail, state, ...thumbnailSource(run, ordinal, folder, thumbnails) })
   }
+  const renderer = accepted.renderer === 'draft' ? 'drafts' : accepted.renderer
+  const subtitle = `${renderer} · ${new Date(accepted.at).toISOString().slice(0, 10)}`
+  return pictures.do('drawSheet', { title: accepted.run, subtitle, items, tally })
+}
+
+/** What a sweep changes from picture to picture. */
+function sweptValues({ plan }: SlotIndex, slot: Slot): string[] {
+  const values = plan.series[slot.series]?.variations[slot.variation] ?? {}
+  return Object.entries(values).map(([slider, value]) => `${slider} ${value}`)
 }

@@ -1,6 +1,6 @@
 import type { ModelUse } from '../schema/trace.js'
 import { slotStates, type SlotState } from '../schema/run.js'
-import type { FoundryEvent, RunAccepted } from './events.js'
+import type { FoundryEvent, RunAccepted, SlotDone } from './events.js'
 
 /** The state of a home: nothing but the replay of its journal. Only `applyEvent` changes it. */
 export interface FoundryState {
@@ -51,6 +51,9 @@ export interface DoneSlot {
   traceSha256: string
   renderHash: string
   sizeBytes: number
+  /** 0 when it was taken over from an earlier run; absent in the snapshots of earlier versions. */
+  attempt?: number
+  server?: string
 }
 
 export interface AttemptOutcome {
@@ -78,7 +81,7 @@ export const nextStates: Record<SlotState, readonly SlotState[]> = {
   waiting: ['running', 'done', 'held', 'failed', 'cancelled'],
   running: ['done', 'waiting', 'held', 'failed', 'cancelled'],
   held: ['waiting', 'cancelled', 'done'],
-  done: [],
+  done: ['waiting'],
   failed: ['waiting', 'done'],
   cancelled: ['waiting', 'done'],
   skipped: [],
@@ -117,6 +120,7 @@ export function applyEvent(state: FoundryState, event: FoundryEvent): void {
     if (!moveSlot(run, event.slot, 'done')) return
     state.renders.set(event.renderHash, { run: event.run, slot: event.slot })
   }
+  if (event.kind === 'slot-lost') forgetRender(state, event.run, event.slot)
   applyToRun(run, event)
 }
 
@@ -154,10 +158,13 @@ function applyToRun(run: RunState, event: RunEvent): void {
       return
     }
     case 'slot-done':
+      run.done.set(event.slot, pickDone(event, run.leases.get(event.slot)?.server))
       run.leases.delete(event.slot)
       run.reasons.delete(event.slot)
       if (event.attempt === 0) run.reused++
-      run.done.set(event.slot, pickDone(event))
+      return
+    case 'slot-lost':
+      loseSlot(run, event)
       return
     case 'slot-failed':
     case 'slot-held':
@@ -258,8 +265,26 @@ function pickFinished({ at, state, reportSha256 }: Extract<FoundryEvent, { kind:
   return { at, state, ...(reportSha256 !== undefined && { reportSha256 }) }
 }
 
-function pickDone({ file, sha256, traceSha256, renderHash, sizeBytes }: DoneSlot): DoneSlot {
-  return { file, sha256, traceSha256, renderHash, sizeBytes }
+function pickDone(event: SlotDone, server: string | undefined): DoneSlot {
+  const { file, sha256, traceSha256, renderHash, sizeBytes, attempt } = event
+  return { file, sha256, traceSha256, renderHash, sizeBytes, attempt, ...(server !== undefined && { server }) }
+}
+
+/** The attempt that gave the lost picture is told as one without a picture, and is not held against the job. */
+function loseSlot(run: RunState, { slot, reason }: Extract<FoundryEvent, { kind: 'slot-lost' }>): void {
+  const done = run.done.get(slot)
+  if (!done || !moveSlot(run, slot, 'waiting')) return
+  run.finished = undefined
+  run.done.delete(slot)
+  const { attempt = run.attempts[slot] ?? 0, server = 'unknown' } = done
+  if (attempt === 0) {
+    run.reused--
+    return
+  }
+  const outcomes = run.failures.get(slot) ?? []
+  outcomes.push({ number: attempt, server, outcome: 'picture-lost', message: reason })
+  run.failures.set(slot, outcomes)
+  run.forgiven.set(slot, outcomes.length)
 }
 
 function toDropState(event: Extract<FoundryEvent, { kind: 'drop-accepted' | 'drop-refused' }>): DropState {
@@ -276,4 +301,10 @@ function forgetRun(state: FoundryState, id: string): void {
     if (state.renders.get(renderHash)?.run === id) state.renders.delete(renderHash)
   }
   state.runs.delete(id)
+}
+
+function forgetRender(state: FoundryState, id: string, slot: number): void {
+  const renderHash = state.runs.get(id)?.done.get(slot)?.renderHash ?? ''
+  const known = state.renders.get(renderHash)
+  if (known?.run === id && known.slot === slot) state.renders.delete(renderHash)
 }

@@ -5,7 +5,7 @@ import { sha256File } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
 import type { ManifestImage, RunManifest } from '../schema/run-manifest.js'
 import type { Trace } from '../schema/trace.js'
-import { imageSizeBytesMax } from './commit.js'
+import { imageSizeBytesMax } from './carried-record.js'
 import { readRunFile, runFileSizeBytesMax, runFiles } from './run-folder.js'
 
 /** One byte or file that is not what was recorded. */

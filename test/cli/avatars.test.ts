@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inflateSync } from 'node:zlib'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
+import { requestOf } from '../../src/record/carried-record.js'
 import { foundry, foundryJson, packageFolder } from './foundry.js'
 
 const server = await startDraftServer({ faults: { prepared: true } })
@@ -99,6 +100,61 @@ t.test('the older command line, word for word', async t => {
   t.match(await foundryJson(moved, call), { code: 0 })
   t.equal((await readdir(join(elsewhere, 'comfyui_images/avatar'))).length, 3, 'a copied call folder gets its own')
   t.equal(server.ledger.length - before, 3)
+})
+
+t.test('runs of one call folder share its manifest, and drafts leave real pictures alone', async t => {
+  const real = await startDraftServer({
+    isDisguised: true,
+    models: { checkpoints: { 'sd_xl_base_1.0.safetensors': { sizeBytes: 1000 } } },
+    faults: { prepared: true },
+  })
+  t.teardown(() => real.close())
+  const dir = t.testdir({ home: { 'foundry.yaml': '' }, run: callFolder() })
+  const root = join(dir, 'run')
+  const avatars = 'comfyui_images/avatar'
+  const file = join(root, avatars, 'image_manifest.json')
+  const words = ['avatars', '--persona-manifest', join(root, 'characters/persona_manifest.json'), '--output-root', root]
+  const call = { cwd: join(dir, 'home') }
+  const render = async (...list: string[]) => {
+    const ended = await foundry([...words, ...list], call)
+    t.equal(ended.code, 0, ended.err)
+    return ended
+  }
+  const rendererOf = async (name: string) =>
+    JSON.parse(await readFile(join(root, avatars, name.replace('.png', '.trace.json')), 'utf8')).request.renderer
+  const recordOf = async (name: string) => requestOf(await readFile(join(root, avatars, name)))
+  const [S00, S01, backdrop] = ['call-1/S00/call-1_S00.png', 'call-1/S01/call-1_S01.png', 'backdrops/call-1.png']
+  const whole = {
+    backdrops: { 'call-1': `${avatars}/${backdrop}` },
+    personas: { 'call-1_S00': `${avatars}/${S00}`, 'call-1_S01': `${avatars}/${S01}` },
+  }
+
+  await render('--api-url', real.url, '--backdrop-workflow', 'gone.json')
+  t.same(JSON.parse(await readFile(file, 'utf8')), { backdrops: {}, personas: whole.personas })
+  const earlier = { personas: { ...whole.personas, old: join(root, avatars, 'old.png'), lost: `${avatars}/lost.png` } }
+  const foreign = { 'call-0': '/elsewhere/call-0.png', 'call-00': '../../outside.png', 'call-000': 7 }
+  await writeFile(join(dir, 'outside.png'), '')
+  await writeFile(join(root, avatars, 'old.png'), 'of the older generator')
+  await writeFile(file, JSON.stringify({ ...earlier, backdrops: foreign }))
+  await rm(join(root, avatars, S01))
+
+  const draft = await render('--draft', '--backdrop-workflow', 'sdxl-backdrop')
+  t.match(draft.err, /warning Real pictures lie where drafts belong.*\(found \S+\/call-1_S00\.png\)/)
+  t.same(JSON.parse(await readFile(file, 'utf8')), {
+    backdrops: whole.backdrops,
+    personas: { ...whole.personas, old: `${avatars}/old.png` },
+  })
+  t.same(await Promise.all([S00, S01, backdrop].map(rendererOf)), ['comfyui', 'draft', 'draft'])
+  t.equal((await recordOf(S00))?.renderer, 'comfyui')
+
+  const run = (await recordOf(S01))?.run
+  const other = await render('--draft', '--initial-prompt', 'ink')
+  t.match(other.err, /\(found \S+\/call-1_S00\.png\)/)
+  t.not((await recordOf(S01))?.run, run, 'a draft takes the place of a draft')
+  const last = await render('--api-url', real.url)
+  t.notMatch(last.err, /Real pictures/)
+  t.same(await Promise.all([S00, S01, backdrop].map(rendererOf)), ['comfyui', 'comfyui', 'comfyui'])
+  t.equal((await recordOf(backdrop))?.renderer, 'comfyui')
 })
 
 t.test('a missing workflow file skips its pictures with a warning', async t => {

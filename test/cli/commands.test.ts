@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
 import { createProgram } from '../../src/cli/program.js'
 import { foundry, foundryJson, mainFile } from './foundry.js'
 
@@ -46,18 +47,21 @@ t.test('every command explains itself with an example that parses', async t => {
   }
 })
 
-t.test('completion of bash, in a bash', async t => {
-  const dir = t.testdir({ bin: {} })
-  const command = join(dir, 'bin', 'foundry')
+/** A folder for `PATH` in which `foundry` is this program. */
+async function makeBin(folder: string): Promise<string> {
+  const command = join(folder, 'foundry')
   await writeFile(command, `#!/bin/sh\nunset NODE_OPTIONS\nexec ${process.execPath} ${mainFile} "$@"\n`)
   await chmod(command, 0o755)
+  return `${folder}:${process.env['PATH']}`
+}
+
+t.test('completion of bash, in a bash', async t => {
+  const dir = t.testdir({ bin: {} })
+  const PATH = await makeBin(join(dir, 'bin'))
   const complete = (...words: string[]) => {
     const script = `source <(foundry completion bash)
       COMP_WORDS=(${words.map(word => `'${word}'`).join(' ')}); COMP_CWORD=$((${words.length} - 1)); _foundry; echo "\${COMPREPLY[@]}"`
-    const { stdout, stderr } = spawnSync('bash', ['-c', script], {
-      encoding: 'utf8',
-      env: { ...process.env, PATH: `${join(dir, 'bin')}:${process.env['PATH']}` },
-    })
+    const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8', env: { ...process.env, PATH } })
     t.equal(stderr, '')
     return stdout.trim()
   }
@@ -68,6 +72,55 @@ t.test('completion of bash, in a bash', async t => {
   t.equal(complete('foundry', 'help', 'doc'), 'doctor')
   t.match(await foundry(['completion', 'fish'], { cwd: dir }), { code: 0, out: /-n __fish_use_subcommand -a render/ })
   t.match(await foundry(['completion', 'tcsh'], { cwd: dir }), { code: 2, err: /bash, zsh, fish/ })
+})
+
+/** Types lines with a TAB behind each into a zsh on a terminal of its own, and shows what stands there then. */
+const zshScript = `
+zmodload zsh/zpty
+zpty shell zsh -f
+zpty -w shell "unset zle_bracketed_paste; PS1=; PS2=; $LOAD; print is''-ready"
+zpty -r shell said '*is-ready*'
+for line in "$@"; do
+  zpty -w -n shell "$line"$'\\t\\x01print -r -- completed: \\x05 :end\\n'
+  zpty -r shell said $'*\\ncompleted: *:end*'
+  print -r -- "\${\${said##*$'\\n'completed: }%%:end*}"
+done
+zpty -d shell
+`
+const hasZsh = spawnSync('zsh', ['-c', 'zmodload zsh/zpty']).status === 0
+
+t.test('completion of zsh, in a zsh', { skip: !hasZsh && 'there is no zsh with zpty here' }, async t => {
+  const dir = t.testdir({ bin: {}, fpath: {}, 'manifest.yaml': '' })
+  const PATH = await makeBin(join(dir, 'bin'))
+  const { out } = await foundry(['completion', 'zsh'], { cwd: dir })
+  await writeFile(join(dir, 'fpath/_foundry'), out)
+  const typed: Record<string, string> = {
+    'foundry ren': 'foundry render',
+    'foundry runs sh': 'foundry runs show',
+    'foundry --json runs prune --da': 'foundry --json runs prune --days',
+    'foundry render --temp': 'foundry render --templates',
+    'foundry help doc': 'foundry help doctor',
+    'foundry render mani': 'foundry render manifest.yaml',
+  }
+  const loads = {
+    sourced: 'source <(foundry completion zsh)',
+    'sourced after compinit': 'autoload -Uz compinit; compinit -u -D; source <(foundry completion zsh)',
+    'found in fpath': `fpath=(${join(dir, 'fpath')} $fpath); autoload -Uz compinit; compinit -u -D`,
+  }
+  for (const [title, LOAD] of Object.entries(loads)) {
+    const env = { ...process.env, PATH, LOAD, HOME: dir, TERM: 'dumb' }
+    const options = { encoding: 'utf8', env, cwd: dir, timeout: 30_000 } as const
+    const { stdout, stderr } = spawnSync('zsh', ['-f', '-c', zshScript, 'zsh', ...Object.keys(typed)], options)
+    t.equal(stderr, '', title)
+    t.strictSame(
+      stdout
+        .split('\n')
+        .filter(Boolean)
+        .map(line => line.trim()),
+      Object.values(typed),
+      title,
+    )
+  }
 })
 
 t.test('a word that is not known is answered with the one that was meant', async t => {
@@ -122,6 +175,34 @@ t.test('init makes a home, completes one, and leaves other folders alone', async
   t.match(sick, { code: 1, answer: { ok: false } }, JSON.stringify(sick))
   const none = await foundry(['doctor', '--server', 'http://127.0.0.1:9'], { cwd: join(dir, 'hidden') })
   t.match(none, { code: 1, out: /✘ server.*127\.0\.0\.1:9.*\n.*start ComfyUI.*--draft/ })
+})
+
+t.test('doctor says per workflow what a server lacks, and is content with one that can run', async t => {
+  const dir = t.testdir({})
+  t.match(await foundry(['init', 'home'], { cwd: dir }), { code: 0 })
+  const call = { cwd: join(dir, 'home') }
+  const serve = async (checkpoints: string[]) => {
+    const models = { checkpoints: Object.fromEntries(checkpoints.map(name => [name, { sizeBytes: 1000 }])) }
+    const server = await startDraftServer({ isDisguised: true, models })
+    t.teardown(() => server.close())
+    return server.url
+  }
+  const [bare, own] = await Promise.all([serve([]), serve(['sd_xl_base_1.0.safetensors'])])
+  const none = await foundry(['doctor', '--server', bare], call)
+  t.equal(none.code, 1, none.out)
+  for (const said of [
+    /! workflow sd15-text on \S+: Node \d+ .*\(CheckpointLoaderSimple\).* no "v1-5-.*copy that file to models\/checkpoints there/,
+    /! workflow flux-text on [^]*models\/diffusion_models there[^]*models\/text_encoders there[^]*models\/vae there/,
+    /✘ workflows: none can run on any server/,
+    /! draft talents: .*avatar\.style\.mecha.*no real server is ever sent/,
+  ])
+    t.match(none.out, said)
+  t.match(await foundryJson(['doctor', '--server', bare], call), { code: 1, answer: { ok: false } })
+
+  const one = await foundry(['doctor', '--server', bare, '--server', own], call)
+  t.match(one, { code: 0, out: /✔ workflow sdxl-text on \S+: can run/ }, one.out)
+  t.equal(one.out.match(/draft talents/g)?.length, 1)
+  t.notMatch((await foundry(['doctor', '--draft'], call)).out, /draft talents|can run/)
 })
 
 t.test('schemas for editors, with and without their version', async t => {

@@ -84,6 +84,23 @@ t.test('the same again sends nothing, a change renders what changed, --fresh ren
   t.notOk(trace.result.reusedFrom)
 })
 
+t.test('what a server lacks is journaled as such, and told with what to do', async t => {
+  const bare = await startDraftServer({ isDisguised: true, models: {}, faults: { prepared: true } })
+  t.teardown(() => bare.close())
+  const dir = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a') })
+  const words = ['render', 'a.json', '--server', bare.url, '--templates', 'hero-portrait']
+  const ended = await foundry(words, { cwd: dir })
+  const said =
+    /Node \d+ ".*" \(CheckpointLoaderSimple\): the server has no "v1-5-.*\.safetensors": copy .* models\/checkpoints/
+  t.match(ended, { code: 1, out: said })
+  const { answer } = await foundryJson<{ events: object[] }>(['runs', 'events', 'a'], { cwd: dir })
+  t.match(
+    answer.events.filter(event => 'outcome' in event),
+    [{ kind: 'attempt-ended', outcome: 'missing-model', message: said }],
+  )
+  t.equal(bare.ledger.length, 0)
+})
+
 t.test(
   'after drafts a real server is asked for everything, and draft weights are left out with one warning',
   async t => {

@@ -10,7 +10,7 @@ import { foundry, rendersOf, startDaemon, startDraft, until } from './processes.
 // Starting Node takes a part of these bounds, and more of it on a busy machine.
 const refusalMsMax = 1000
 const takeOverMsMax = 2000
-const startMsAllowed = 3000
+const startMsAllowed = 10_000
 
 const folder = t.testdir()
 const draft = await startDraft(join(folder, 'ledger.jsonl'), { faults: { prepared: true, jobMs: 30 } })

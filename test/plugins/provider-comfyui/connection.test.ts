@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { openConnection } from '../../../plugins/provider-comfyui/connection.js'
 import provider from '../../../plugins/provider-comfyui/index.js'
-import { describeProblem } from '../../../src/plugins/contract.js'
+import { describeProblem, type Job } from '../../../src/plugins/contract.js'
 import { collect, makeAttempt, makeHost, makeJob, makeLora, makeServer, outcomeOf, smallGraph } from './make-job.js'
 import { sendJson, sendText } from './scripted-server.js'
 import { failureOf, quick, startConnection, until } from './start-connection.js'
@@ -83,14 +83,57 @@ t.test('check gives every problem at once', async t => {
     [
       'COMFYUI_LORA_DRAFT',
       'COMFYUI_LORA_MISSING',
+      'COMFYUI_NODE_MISSING',
+      'COMFYUI_NODE_MISSING',
       'COMFYUI_RENDERER_OTHER',
-      'WORKFLOW_CLASS_UNKNOWN',
-      'WORKFLOW_CLASS_UNKNOWN',
       'WORKFLOW_INPUT_UNKNOWN',
       'WORKFLOW_VALUE_RANGE',
     ],
     problems.map(describeProblem).join('\n'),
   )
+})
+
+t.test('check names what the server lacks: node, file, and where to put it', async t => {
+  const { server, connection } = await startConnection(t)
+  serveSmallCatalogue(server)
+  const describe = (name: string, required: object) => ({
+    [name]: { input: { required }, output: ['MODEL'], output_node: false },
+  })
+  const answers = {
+    CheckpointLoaderSimple: describe('CheckpointLoaderSimple', { ckpt_name: [['other.safetensors']] }),
+    StyleReader: describe('StyleReader', { 'style file': [['a.pt']] }),
+  }
+  for (const [name, body] of Object.entries(answers))
+    server.answers.set(`GET /object_info/${name}`, (_, response) => sendJson(response, body))
+  const graph = smallGraph()
+  graph['3'] = { ...graph['3'], class_type: 'SaveImage', inputs: { ...graph['3']?.inputs, a: ['4', 0], b: ['5', 0] } }
+  const own = { inputs: { ckpt_name: 'sd\\base.safetensors' }, _meta: { title: 'Load it' } }
+  graph['4'] = { class_type: 'CheckpointLoaderSimple', ...own }
+  graph['5'] = { class_type: 'StyleReader', inputs: { 'style file': 'b.pt' } }
+  const errorsOf = async (job: Job) =>
+    (await connection.check(job, signal)).filter(problem => problem.severity === 'error')
+  t.match(await errorsOf(makeJob({ graph })), [
+    {
+      cause: 'missing-model',
+      code: 'COMFYUI_MODEL_MISSING',
+      path: '["4"].inputs.ckpt_name',
+      message:
+        /^Node 4 "Load it" \(CheckpointLoaderSimple\): .* no "sd\\base\.safetensors": copy .* to models\/checkpoints there/,
+      allowed: /other\.safetensors/,
+    },
+    { cause: 'missing-model', message: /^Node 5 \(StyleReader\): .* "b\.pt": .* the folder that StyleReader reads/ },
+  ])
+  graph['5'] = { class_type: 'FaceMender', inputs: { lora_name: 'talent:ink' }, _meta: { title: 'Mend' } }
+  t.match(await errorsOf(makeJob({ graph, loras: [makeLora()] })), [
+    {
+      cause: 'missing-model',
+      code: 'COMFYUI_LORA_MISSING',
+      message: /^Node 5 "Mend" \(FaceMender\): .* no LoRA of talent "ink"/,
+      allowed: /models\/loras of the server as ink\.safetensors/,
+    },
+    { cause: 'missing-node', message: /^Node 5 "Mend" \(FaceMender\): .* no node class "FaceMender": .*custom_nodes/ },
+    { cause: 'missing-model' },
+  ])
 })
 
 t.test('check remembers the catalogue, and asks again about what it lacked', async t => {

@@ -10,6 +10,7 @@ import { Desk } from '../../../src/farm/desk.js'
 import { createEmbeddedEngine } from '../../../src/farm/embedded-engine.js'
 import { Farm } from '../../../src/farm/farm.js'
 import { type Ledger, openLedger } from '../../../src/record/ledger.js'
+import { openPictures } from '../../../src/record/pictures.js'
 import { type RunState, settledState } from '../../../src/record/state.js'
 import type { RunFile } from '../../../src/schema/run.js'
 import { samplePlan, sampleSeries } from '../plan/sample-plan.js'
@@ -70,6 +71,8 @@ async function openFarm(
     jobMs,
     isDone: job => ledger.state.runs.get(job.run)?.done.has(job.slot.ordinal) ?? false,
   })
+  const pictures = openPictures()
+  t.teardown(() => pictures.close())
   const desk: Desk = new Desk({
     ledger: guarded,
     log,
@@ -86,7 +89,8 @@ async function openFarm(
     },
     privateTexts: async () => new Map(),
     identify: models => farm.identify(models),
-    keepThumbnail: async () => undefined,
+    thumbnail: (run, slot) => join(folder, 'thumbnails', run, `${slot}.webp`),
+    pictures,
     finish: async run => {
       await sleep(1)
       const state = settledState(run)

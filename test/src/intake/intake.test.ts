@@ -304,6 +304,7 @@ t.test('Intake takes persona manifests of call folders with their texts, each fr
   writeFileSync(text, 'half of the words, and the rest')
   await taken(watched, manifest)
   t.match(watched.accepted[0]?.calls?.personas, [{ text: { text: /and the rest/ } }])
+  await eventually('its drop', () => watched.ledger.state.drops.get(manifest))
   t.equal(watched.ledger.state.drops.get(manifest)?.root, calls)
   await scans(watched)
   t.strictSame(watched.runsOf(join(calls, 'kit.json')), [], 'in call folders nothing else is a drop')

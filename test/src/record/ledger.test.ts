@@ -61,6 +61,7 @@ const ended = (run: string, slot: number): FoundryEvent => ({
   outcome: 'node-error',
   message: 'no',
 })
+const lost = (run: string, slot: number): FoundryEvent => ({ kind: 'slot-lost', at: 5, run, slot, reason: 'gone' })
 const wholeRun = [
   accepted('a', 4),
   leased('a', 0, 1),
@@ -94,7 +95,16 @@ t.test('a ledger gives the same state after a restart, with and without a snapsh
     await second.close()
     const third = await openLedger(folder, { epoch: 3, snapshotAfter })
     t.strictSame(third.state, second.state)
+    await third.append({ kind: 'run-retried', at: 5, run: 'a', by: 'test' }, lost('a', 0), lost('b', 0))
+    t.match(third.state.runs.get('a')?.counts, { waiting: 2, done: 1 })
+    t.strictSame(
+      ['a', 'b'].map(run => third.state.runs.get(run)?.failures.get(0)),
+      ['a', 'b'].map(() => [{ number: 1, server: 'one', outcome: 'picture-lost', message: 'gone' }]),
+    )
     await third.close()
+    const fourth = await openLedger(folder, { epoch: 4, snapshotAfter })
+    t.strictSame(fourth.state, third.state)
+    await fourth.close()
   }
 })
 

@@ -68,6 +68,7 @@ const failed: FoundryEvent = { kind: 'slot-failed', at, run, slot: 0, reason: 'w
 const held: FoundryEvent = { kind: 'slot-held', at, run, slot: 0, reason: 'look' }
 const cancelled: FoundryEvent = { kind: 'run-cancelled', at, run, by: 'test' }
 const retried: FoundryEvent = { kind: 'run-retried', at, run, by: 'test' }
+const lost: FoundryEvent = { kind: 'slot-lost', at, run, slot: 0, reason: 'gone' }
 const finished: FoundryEvent = { kind: 'run-finished', at, run, state: 'done' }
 
 function replay(...events: FoundryEvent[]): FoundryState {
@@ -92,7 +93,7 @@ const ways: Record<SlotState, FoundryEvent[]> = {
   skipped: [accepted({ skipped: [[0, 'no transcript']] })],
 }
 const asks: Partial<Record<SlotState, FoundryEvent[][]>> = {
-  waiting: [[retried], [ended()]],
+  waiting: [[retried], [ended()], [lost]],
   running: [[leased(2)]],
   held: [[held]],
   done: [[done(2)]],
@@ -155,6 +156,30 @@ t.test('a retry forgives what was charged before', async t => {
   t.equal(state.forgiven.get(0), 2)
   t.equal(state.finished, undefined)
   t.equal(state.reasons.size, 0)
+})
+
+t.test('a lost picture is forgotten, told as an attempt without one, and charged to nobody', async t => {
+  const other = { ...accepted(), run: 'other' }
+  const state = replay(...ways.done, finished, lost)
+  const known = runOf(state)
+  t.equal(stateOf(known, 0), 'waiting')
+  t.equal(known.finished, undefined)
+  t.equal(known.done.size, 0)
+  t.equal(state.renders.size, 0, 'nothing is taken over from it')
+  t.strictSame(known.failures.get(0), [{ number: 1, server: 's', outcome: 'picture-lost', message: 'gone' }])
+  t.equal(known.forgiven.get(0), 1)
+  t.equal(known.attempts[0], 1, 'the next attempt is the second')
+  const again = replay(...ways.done, finished, retried, lost, lost, leased(2), done(2), finished)
+  t.equal(runOf(again).failures.get(0)?.length, 1, 'the same news again says nothing')
+  t.match(runOf(again).finished, { state: 'done' })
+  t.equal(again.renders.get('render 0')?.run, run)
+  const reused = replay(other, { ...done(0), run: 'other' } as FoundryEvent, ...ways.done, {
+    ...lost,
+    run: 'other',
+  } as FoundryEvent)
+  t.equal(reused.runs.get('other')?.reused, 0)
+  t.equal(reused.runs.get('other')?.failures.size, 0)
+  t.equal(reused.renders.get('render 0')?.run, run, 'that of another run stays')
 })
 
 t.test('a run is finished only once it is settled', async t => {

@@ -1,0 +1,22 @@
+import { describeProblem, FoundryError } from '../errors.js'
+import { type JobProblem, type RenderCause, RenderFailure } from '../plugins/contract.js'
+
+/** What a server's check of a job says, of which some are errors, as the failure of the job there. */
+export function failureOfCheck(problems: readonly JobProblem[]): RenderFailure {
+  const errors = problems.filter(each => each.severity === 'error')
+  return new RenderFailure(causeOf(errors), errors.map(describeProblem).join('; '), { problems: errors })
+}
+
+/** Without a node class the server cannot judge the rest; without a model file it can, and finds nothing else. */
+function causeOf(errors: readonly JobProblem[]): RenderCause {
+  if (errors.some(({ cause }) => cause === 'missing-node')) return 'missing-node'
+  return errors.every(({ cause }) => cause === 'missing-model') ? 'missing-model' : 'invalid-graph'
+}
+
+/** What went wrong with an attempt. Throws what says nothing about it, such as a disk that is full. */
+export function failureOf(error: unknown): RenderFailure {
+  if (error instanceof RenderFailure) return error
+  if (error instanceof FoundryError && (error.code === 'OUTPUT_INVALID' || error.code === 'PICTURES_FAILED'))
+    return new RenderFailure('no-output', error.message, error.details, error)
+  throw error
+}

@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { parentPort, workerData } from 'node:worker_threads'
+import { failure, FoundryError, reasonOf } from '../errors.js'
+import { armFailpoints, type SharedFailpoints } from '../files/failpoint.js'
+import { readBounded } from '../files/read-bounded.js'
+import { imageSizeBytesMax } from './carried-record.js'
+import { adoptPicture, commitPicture, reusePicture } from './commit.js'
+import { type ContactItem, type ContactSheet, renderContactSheet } from './contact-sheet.js'
+import { readPicture } from './picture.js'
+
+/** Files that a thumbnail is taken from: the kept one, else the picture, else there is none. */
+export interface ThumbnailSource {
+  kept: string
+  image: string | undefined
+}
+
+export type SheetItem = Omit<ContactItem, 'thumbnail'> & ThumbnailSource
+
+const thumbnailSide = 320
+
+/** What the thread does. Bytes that crossed threads are no `Buffer` any more. */
+const tasks = {
+  commit: (bytes: Uint8Array, ...rest: Tail<Parameters<typeof commitPicture>>) =>
+    commitPicture(bufferOf(bytes), ...rest),
+  adopt: adoptPicture,
+  reuse: reusePicture,
+  pixelSha256: async (bytes: Uint8Array) => (await readPicture(bufferOf(bytes))).pixelSha256,
+  thumbnail,
+  drawSheet: ({ items, ...sheet }: ContactSheet<SheetItem>): Promise<Uint8Array> =>
+    renderContactSheet({ ...sheet, items: items.map(item => ({ ...item, thumbnail: () => thumbnail(item) })) }),
+}
+export type PictureTasks = typeof tasks
+
+export interface TaskMessage {
+  id: number
+  name: keyof PictureTasks
+  input: unknown[]
+}
+
+/** Errors cross threads as data. */
+export interface TaskAnswer {
+  id: number
+  value?: unknown
+  error?: { code: string; message: string; details: Record<string, unknown> }
+}
+
+type Tail<List extends unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never
+
+async function thumbnail({ kept, image }: ThumbnailSource): Promise<Uint8Array | undefined> {
+  if (existsSync(kept)) return readFile(kept)
+  if (image === undefined) return undefined
+  const { bytes } = await readBounded(image, { sizeBytesMax: imageSizeBytesMax })
+  return (await readPicture(bytes, { thumbnailSide })).thumbnail
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function toPlain(error: unknown): NonNullable<TaskAnswer['error']> {
+  const known = error instanceof FoundryError ? error : failure('PICTURES_FAILED', { reason: reasonOf(error) })
+  return { code: known.code, message: known.message, details: { ...known.details } }
+}
+
+const shared = workerData as SharedFailpoints | undefined
+if (shared) armFailpoints(shared.spec, shared.reached)
+const port = parentPort
+port?.on('message', ({ id, name, input }: TaskMessage) => {
+  // The table gives each name its own input, which the other side has checked.
+  const task = tasks[name] as (...input: unknown[]) => Promise<unknown>
+  const answer = (message: Omit<TaskAnswer, 'id'>) => port.postMessage({ id, ...message })
+  void task(...input).then(
+    value => answer({ value }),
+    (error: unknown) => answer({ error: toPlain(error) }),
+  )
+})
