@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
@@ -61,7 +62,10 @@ t.test('completion of bash, in a bash', async t => {
   const complete = (...words: string[]) => {
     const script = `source <(foundry completion bash)
       COMP_WORDS=(${words.map(word => `'${word}'`).join(' ')}); COMP_CWORD=$((${words.length} - 1)); _foundry; echo "\${COMPREPLY[@]}"`
-    const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8', env: { ...process.env, PATH } })
+    const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script], {
+      encoding: 'utf8',
+      env: { ...process.env, PATH },
+    })
     t.equal(stderr, '')
     return stdout.trim()
   }
@@ -87,41 +91,49 @@ for line in "$@"; do
 done
 zpty -d shell
 `
-const hasZsh = spawnSync('zsh', ['-c', 'zmodload zsh/zpty']).status === 0
 
-t.test('completion of zsh, in a zsh', { skip: !hasZsh && 'there is no zsh with zpty here' }, async t => {
-  const dir = t.testdir({ bin: {}, fpath: {}, 'manifest.yaml': '' })
-  const PATH = await makeBin(join(dir, 'bin'))
-  const { out } = await foundry(['completion', 'zsh'], { cwd: dir })
-  await writeFile(join(dir, 'fpath/_foundry'), out)
-  const typed: Record<string, string> = {
-    'foundry ren': 'foundry render',
-    'foundry runs sh': 'foundry runs show',
-    'foundry --json runs prune --da': 'foundry --json runs prune --days',
-    'foundry render --temp': 'foundry render --templates',
-    'foundry help doc': 'foundry help doctor',
-    'foundry render mani': 'foundry render manifest.yaml',
-  }
-  const loads = {
-    sourced: 'source <(foundry completion zsh)',
-    'sourced after compinit': 'autoload -Uz compinit; compinit -u -D; source <(foundry completion zsh)',
-    'found in fpath': `fpath=(${join(dir, 'fpath')} $fpath); autoload -Uz compinit; compinit -u -D`,
-  }
-  for (const [title, LOAD] of Object.entries(loads)) {
-    const env = { ...process.env, PATH, LOAD, HOME: dir, TERM: 'dumb' }
-    const options = { encoding: 'utf8', env, cwd: dir, timeout: 30_000 } as const
-    const { stdout, stderr } = spawnSync('zsh', ['-f', '-c', zshScript, 'zsh', ...Object.keys(typed)], options)
-    t.equal(stderr, '', title)
-    t.strictSame(
-      stdout
-        .split('\n')
-        .filter(Boolean)
-        .map(line => line.trim()),
-      Object.values(typed),
-      title,
-    )
-  }
-})
+/** What stands on the line after each TAB; nothing when the zsh does not answer. */
+const typeInZsh = (LOAD: string, typed: readonly string[], cwd: string, PATH = process.env.PATH, timeout = 60_000) => {
+  const env = { ...process.env, PATH, LOAD, HOME: cwd, TERM: 'dumb' }
+  const shell = spawnSync('zsh', ['-f', '-c', zshScript, 'zsh', ...typed], { encoding: 'utf8', env, cwd, timeout })
+  const lines = (shell.stdout ?? '').split('\n').map(line => line.trim())
+  return { lines: lines.filter(Boolean), stderr: shell.stderr }
+}
+
+/** Some machines have no zsh, or none that answers on a terminal of its own. */
+const hasZsh = () => {
+  const load = 'autoload -Uz compinit; compinit -u -D; _probe() { compadd answered }; compdef _probe probe'
+  return typeInZsh(load, ['probe ans'], tmpdir(), process.env.PATH, 15_000).lines[0] === 'probe answered'
+}
+
+t.test(
+  'completion of zsh, in a zsh',
+  { skip: !hasZsh() && 'there is no zsh that answers on a terminal here' },
+  async t => {
+    const dir = t.testdir({ bin: {}, fpath: {}, 'manifest.yaml': '' })
+    const PATH = await makeBin(join(dir, 'bin'))
+    const { out } = await foundry(['completion', 'zsh'], { cwd: dir })
+    await writeFile(join(dir, 'fpath/_foundry'), out)
+    const typed: Record<string, string> = {
+      'foundry ren': 'foundry render',
+      'foundry runs sh': 'foundry runs show',
+      'foundry --json runs prune --da': 'foundry --json runs prune --days',
+      'foundry render --temp': 'foundry render --templates',
+      'foundry help doc': 'foundry help doctor',
+      'foundry render mani': 'foundry render manifest.yaml',
+    }
+    const loads = {
+      sourced: 'source <(foundry completion zsh)',
+      'sourced after compinit': 'autoload -Uz compinit; compinit -u -D; source <(foundry completion zsh)',
+      'found in fpath': `fpath=(${join(dir, 'fpath')} $fpath); autoload -Uz compinit; compinit -u -D`,
+    }
+    for (const [title, LOAD] of Object.entries(loads)) {
+      const { lines, stderr } = typeInZsh(LOAD, Object.keys(typed), dir, PATH)
+      t.equal(stderr, '', title)
+      t.strictSame(lines, Object.values(typed), title)
+    }
+  },
+)
 
 t.test('a word that is not known is answered with the one that was meant', async t => {
   const dir = t.testdir({ 'foundry.yaml': '' })
