@@ -82,7 +82,7 @@ t.test('completion of bash, in a bash', async t => {
 const zshScript = `
 zmodload zsh/zpty
 zpty shell zsh -f
-zpty -w shell "unset zle_bracketed_paste; PS1=; PS2=; $LOAD; print is''-ready"
+zpty -w shell "bindkey -e; unset zle_bracketed_paste; PS1=; PS2=; $LOAD; print is''-ready"
 zpty -r shell said '*is-ready*'
 for line in "$@"; do
   zpty -w -n shell "$line"$'\\t\\x01print -r -- completed: \\x05 :end\\n'
