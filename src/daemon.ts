@@ -7,16 +7,18 @@ import { describeProblem, failure, reasonOf } from './errors.js'
 import { createEmbeddedEngine } from './farm/embedded-engine.js'
 import { Desk } from './farm/desk.js'
 import { Farm } from './farm/farm.js'
+import type { ServerOptions } from './farm/worker-host.js'
 import { makeFolder } from './files/durable.js'
 import { armFailpoints } from './files/failpoint.js'
 import { checkEpoch, type Ownership, ownHome } from './files/own-home.js'
+import { remoteKind } from './files/remote-folder.js'
 import { openIndex } from './library/talent-index.js'
 import type { Foundry } from './operations/foundry.js'
 import { privateTextsOf } from './operations/private-texts.js'
 import { refreshManifest } from './operations/runs.js'
 import { createShelfReader } from './operations/shelf.js'
 import type { Job } from './plan/job.js'
-import type { Connection, DraftServer, Provider } from './plugins/contract.js'
+import type { DraftServer, Provider } from './plugins/contract.js'
 import { loadPlugins, type PluginFolder } from './plugins/load-plugins.js'
 import { exportToCallFolder } from './record/call-folder.js'
 import { finishRun, thumbnailFile } from './record/finish-run.js'
@@ -72,6 +74,9 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     closers.unshift(() => ledger.close())
     if (ledger.journal.droppedBytes > 0)
       log.warn({ bytes: ledger.journal.droppedBytes }, 'torn end of the journal dropped')
+    const remote = await remoteKind(paths.dot)
+    if (remote !== undefined)
+      log.warn({ remote }, 'the journal lies on a network file system, whose locks and syncs are not to be trusted')
     await ledger.append({
       kind: 'owner-started',
       at: Date.now(),
@@ -108,10 +113,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
         plugins: plugins.map(plugin => `${plugin.name}@${plugin.provider?.version ?? config.version}`),
       }),
       privateTexts: (run, file) => privateTextsOf(run, file, config),
-      identify: models => farm.identify(models),
-      get renderer() {
-        return farm.renderer() ?? opened.renderer
-      },
+      identify: (models, renderer) => farm.identify(models, renderer),
       finish: async (run, slots) => {
         const { run: name, callFolder } = run.accepted
         const folder = runFolder(name)
@@ -140,6 +142,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       modelSha256: config.modelSha256,
       progress: (job, server, value, max) => options.progress?.(job, server, value, max),
     })
+    if (farm.isMixed()) log.info('drafts and other servers are listed together: new runs are rendered by the others')
     const foundry: Foundry = {
       config,
       ledger,
@@ -194,12 +197,12 @@ export async function openServers(
   plugins: readonly PluginFolder[],
   host: { log: Logger; signal: AbortSignal },
 ): Promise<{
-  servers: { entry: ServerEntry; connection: Connection }[]
+  servers: ServerOptions[]
   renderer: string
   close: () => Promise<unknown>
 }> {
   const drafts: DraftServer[] = []
-  const servers: { entry: ServerEntry; connection: Connection }[] = []
+  const servers: ServerOptions[] = []
   for (const entry of config.servers) {
     const provider = providerOf(entry, plugins)
     let { url } = entry
@@ -211,14 +214,19 @@ export async function openServers(
       url = draft.url
     }
     const resolved = { ...entry, ...(url !== undefined && { url }) }
-    servers.push({ entry: resolved, connection: await provider.open(resolved, host) })
+    const connection = await provider.open(resolved, host)
+    servers.push({ entry: resolved, connection, ...(isDraft(entry) && { renderer: 'draft' }) })
   }
-  const isDraft = config.servers.every(entry => entry.url === 'draft' || entry.options?.['renderer'] === 'draft')
+  const others = config.servers.filter(entry => !isDraft(entry))
   return {
     servers,
-    renderer: isDraft ? 'draft' : (config.servers[0]?.provider ?? 'comfyui'),
+    renderer: others[0]?.provider ?? 'draft',
     close: () => Promise.all(drafts.map(draft => draft.close())),
   }
+}
+
+function isDraft({ url, options }: ServerEntry): boolean {
+  return url === 'draft' || options?.['renderer'] === 'draft'
 }
 
 function providerOf(entry: ServerEntry, plugins: readonly PluginFolder[]): Provider {

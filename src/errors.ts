@@ -32,12 +32,13 @@ export interface Details {
   WORKFLOW_UNKNOWN: { workflow: string; known: readonly string[] }
   WORKFLOW_UNBOUND: { workflow: string; problems: readonly Problem[] }
   TALENT_UNKNOWN: { talent: string; known: readonly string[] }
-  SERVER_NONE: { tried: readonly string[] }
+  SERVER_NONE: { tried: readonly string[]; option?: string }
   SERVER_UNFIT: { server: string; problems: readonly Problem[] }
   OUTPUT_INVALID: { reason: string }
   PICTURES_FAILED: { reason: string }
   IMAGE_UNTRACED: { image: string }
   IMAGE_ALTERED: { image: string }
+  IMAGE_DAMAGED: { image: string; reason: string }
   IMAGE_PRIVATE: { image: string; run: string }
   VERIFY_FAILED: { run: string; differences: number }
   TIMED_OUT: { what: string; limitMs: number }
@@ -81,12 +82,13 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   WORKFLOW_UNBOUND: d => `Workflow ${d.workflow} cannot be used yet: ${listProblems(d.problems)}`,
   TALENT_UNKNOWN: d => `No talent is named "${d.talent}": known are ${d.known.join(', ') || 'none'}`,
   SERVER_NONE: d =>
-    `No server answered (tried ${d.tried.join(', ')}): start ComfyUI, pass --server URL, or render drafts with --draft`,
+    `No server answered (tried ${d.tried.join('; ')}): start ComfyUI, pass ${d.option ?? '--server'} URL, or render drafts with --draft`,
   SERVER_UNFIT: d => `${d.server} cannot render this: ${listProblems(d.problems)}`,
   OUTPUT_INVALID: d => `The server's output is not a usable picture: ${d.reason}`,
   PICTURES_FAILED: d => `The thread that works on pictures failed: ${d.reason}`,
   IMAGE_UNTRACED: d => `${d.image} carries no foundry record: only pictures made by a foundry can be reproduced`,
   IMAGE_ALTERED: d => `The record inside ${d.image} was changed after the picture was rendered: take the original file`,
+  IMAGE_DAMAGED: d => `${d.image} cannot be used, since ${d.reason}: take the original file, or render it again`,
   IMAGE_PRIVATE: d =>
     `The words of ${d.image} are private and not part of it: reproduce it in the home that holds its run ${d.run}`,
   VERIFY_FAILED: d => `Run ${d.run} differs from its record in ${d.differences} places`,

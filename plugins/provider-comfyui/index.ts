@@ -1,4 +1,4 @@
-import { FoundryError, type Provider } from '../../src/plugins/contract.js'
+import { describeProblem, FoundryError, type Problem, type Provider } from '../../src/plugins/contract.js'
 import { openConnection } from './connection.js'
 
 /** Renders on ComfyUI servers, from 0.3.45 up, and on the draft server, which speaks the same protocol. */
@@ -17,18 +17,17 @@ const provider: Provider = {
   async startDraftServer(options, host) {
     // Loaded only where drafts are wanted: painting needs an image library.
     const { startDraftServer } = await import('./draft-server/draft-server.js')
-    const { sortOptions } = await import('./draft-server/options.js')
-    const { renderer: _isDraftAnyway, ...own } = options
-    const { options: sorted, unknown, known } = sortOptions(own)
-    if (unknown.length > 0) throw optionUnknown(unknown, known)
-    return startDraftServer(sorted, host)
+    const { checkOptions } = await import('./draft-server/check-options.js')
+    const { renderer: _isDraftAnyway, ...given } = options
+    const { options: own, problems } = checkOptions(given)
+    if (problems.length > 0) throw optionsWrong(problems)
+    return startDraftServer(own, host)
   },
 }
 export default provider
 
-/** A word of the user's that means nothing here. */
-function optionUnknown(unknown: readonly string[], known: readonly string[]): FoundryError {
-  const problem = `The draft server has no option ${unknown.join(', ')}`
-  const next = `choose among ${known.join(', ')}`
-  return new FoundryError('USAGE_INVALID', `${problem}: ${next}`, { problem, next })
+/** Words of the user's that mean nothing here. */
+function optionsWrong(problems: readonly Problem[]): FoundryError {
+  const all = problems.map(describeProblem).join('; ')
+  return new FoundryError('USAGE_INVALID', `The options of the draft server are wrong: ${all}`, { problems })
 }

@@ -34,6 +34,7 @@ export const statusByCode: Record<ErrorCode, number> = {
   PICTURES_FAILED: 500,
   IMAGE_UNTRACED: 422,
   IMAGE_ALTERED: 422,
+  IMAGE_DAMAGED: 422,
   IMAGE_PRIVATE: 422,
   VERIFY_FAILED: 409,
   TIMED_OUT: 504,

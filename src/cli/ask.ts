@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Config, isHome } from '../config/config.js'
 import { homePaths } from '../config/home-paths.js'
+import { failure } from '../errors.js'
+import { checkOwner, type ServerWish } from './check-owner.js'
 import { type Door, openDoor } from './door.js'
 import { exitCodes } from './exit-codes.js'
 import { table, type Terminal } from './terminal.js'
@@ -36,14 +38,16 @@ export function ask(config: Config, terminal: Terminal) {
           ...(limit !== undefined && { limit }),
         })
         terminal.answer(answer)
-        if (answer.runs.length === 0) terminal.say('No runs yet: "foundry render PATH" makes one.')
+        if (answer.all === 0) terminal.say('No runs yet: "foundry render PATH" makes one.')
+        else if (answer.runs.length === 0)
+          terminal.say(`No run is ${state}. Runs in all: ${answer.all} ("foundry runs list").`)
         else
           terminal.say(
             table([
               ['RUN', 'STATE', 'DONE', 'ACCEPTED', 'FROM'],
               ...answer.runs.map(run => [
                 run.run,
-                run.state,
+                stateAt(door, run.state),
                 `${run.counts['done']}/${run.counts['slots']}`,
                 run.acceptedAt.slice(0, 16),
                 run.key,
@@ -61,8 +65,9 @@ export function ask(config: Config, terminal: Terminal) {
         })
         terminal.answer(answer)
         terminal.say(
-          `${answer.run} is ${answer.state}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`,
+          `${answer.run} is ${stateAt(door, answer.state)}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`,
         )
+        if (answer.slots.length === 0 && state !== undefined) terminal.say(`No slot of it is ${state}.`)
         if (answer.slots.length > 0)
           terminal.say(table(answer.slots.map(slot => [slot.slot, slot.state, slot.file ?? slot.reason ?? ''])))
         if (answer.total > answer.slots.length)
@@ -78,9 +83,11 @@ export function ask(config: Config, terminal: Terminal) {
       }),
     act: (name: 'runs.cancel' | 'runs.retry', id: string) =>
       through(async door => {
-        const answer = await door.call(name, { id })
+        const answer = await actToTheEnd(door, name, id)
         terminal.answer(answer)
-        terminal.say(`${answer.run} is ${answer.state}`)
+        const { run, state, counts } = answer
+        const rest = state === 'cancelling' ? `: ${count(counts['running'] ?? 0, 'job')} on servers end first` : ''
+        terminal.say(`${run} is ${state}${rest}`)
         return undefined
       }),
     remove: (id: string) =>
@@ -99,21 +106,25 @@ export function ask(config: Config, terminal: Terminal) {
         })
         terminal.answer(answer)
         const { removed } = answer
-        const count = removed.length === 1 ? '1 run' : `${removed.length} runs`
-        terminal.say([`${dryRun ? 'Would remove' : 'Removed'} ${count}`, ...removed].join('\n  '))
+        terminal.say(
+          [`${dryRun ? 'Would remove' : 'Removed'} ${count(removed.length, 'run')}`, ...removed].join('\n  '),
+        )
         return undefined
       }),
     status: () =>
       through(async door => {
-        const answer = await door.call('status', {})
-        terminal.answer({ ...answer, daemon: door.owner !== undefined })
-        terminal.say(
-          door.owner
-            ? `Process ${answer.pid} works on ${answer.home} since ${answer.startedAt}`
-            : `Nobody works on ${answer.home}`,
-        )
-        terminal.say(`runs   ${list(answer.runs)}\nslots  ${list(answer.slots)}`)
-        for (const server of answer.servers)
+        const { pid, startedAt, ...rest } = await door.call('status', {})
+        const { owner } = door
+        // Without an owner the answer is this command's own, which ends at once: nobody goes on with anything.
+        const runs = owner ? rest.runs : interrupt(rest.runs)
+        const slots = owner ? rest.slots : interrupt(rest.slots)
+        terminal.answer({ ...rest, runs, slots, ...(owner && { pid, startedAt }), daemon: owner !== undefined })
+        terminal.say(owner ? `Process ${pid} works on ${rest.home} since ${startedAt}` : `Nobody works on ${rest.home}`)
+        terminal.say(`runs   ${list(runs)}\nslots  ${list(slots)}`)
+        const unfinished = (runs['waiting'] ?? 0) + (runs['interrupted'] ?? 0)
+        if (!owner && unfinished > 0)
+          terminal.say('Go on with "foundry render" of the same drop, or with "foundry daemon".')
+        for (const server of rest.servers)
           terminal.say(
             `server ${server.name} (${server.provider}): ${server.state}${server.reason === undefined ? '' : `, ${server.reason}`}`,
           )
@@ -126,7 +137,14 @@ export function ask(config: Config, terminal: Terminal) {
         if (answer.drops.length === 0) terminal.say('No drop was seen: "foundry daemon" watches manifests/.')
         else
           terminal.say(
-            table(answer.drops.map(drop => [drop.state, drop.run ?? `${drop.code} (${drop.problems})`, drop.drop])),
+            table(
+              answer.drops.map(drop => [
+                drop.state,
+                shortHash(drop.sha256),
+                drop.run ?? `${drop.code} (${drop.problems})`,
+                drop.drop,
+              ]),
+            ),
           )
         return undefined
       }),
@@ -134,20 +152,36 @@ export function ask(config: Config, terminal: Terminal) {
       through(async door => {
         const answer = await door.call('verify', { id })
         terminal.answer(answer)
-        for (const { what, expected, found } of answer.differences) {
+        const { run, images, inputs, differences, others } = answer
+        if (others.length > 0) terminal.note(`"${id}" is also the beginning of ${others.join(', ')}: this is ${run}`)
+        for (const { what, expected, found } of differences)
           terminal.say(
-            `${terminal.paint('red', '✘')} ${what}: recorded ${expected.slice(0, 16)}, found ${found.slice(0, 64)}`,
+            `${terminal.paint('red', '✘')} ${what}: recorded ${shortHash(expected)}, found ${shortHash(found)}`,
           )
+        if (differences.length > 0) return exitCodes.someFailed
+        if (images === 0 && !answer.isEmpty) {
+          const { state } = answer
+          terminal.say(
+            `${terminal.paint('yellow', '!')} ${run}: nothing to verify: it is ${stateAt(door, state)} and has no picture`,
+          )
+          return exitCodes.someFailed
         }
-        if (answer.differences.length > 0) return exitCodes.someFailed
+        const what =
+          images === 0
+            ? 'it has no picture by design, and its'
+            : `${count(images, 'image')} with ${images === 1 ? 'its trace' : 'their traces'} and`
         terminal.say(
-          `${terminal.paint('green', '✔')} ${answer.run}: ${answer.images} images with their traces and ${answer.inputs} inputs are as recorded`,
+          `${terminal.paint('green', '✔')} ${run}: ${what} ${count(inputs, 'input')} ${images + inputs === 1 ? 'is' : 'are'} as recorded`,
         )
         return undefined
       }),
-    reproduce: async (image: string, { output, dryRun }: { output?: string; dryRun?: boolean }) =>
+    reproduce: async (
+      image: string,
+      { output, dryRun, asksFor }: { output?: string; dryRun?: boolean; asksFor?: ServerWish },
+    ) =>
       withHome(config, home =>
         through(async door => {
+          await checkOwner(door, home, asksFor, terminal)
           const wanted = { image, ...(output !== undefined && { output }), ...(dryRun && { dryRun }) }
           const answer = await door.call('reproduce', wanted)
           terminal.answer(answer)
@@ -163,6 +197,7 @@ export function ask(config: Config, terminal: Terminal) {
 /** A picture that carries its words needs no home: elsewhere one is lent for the moment. */
 async function withHome(config: Config, work: (config: Config) => Promise<number>): Promise<number> {
   if (isHome(config.paths.home)) return work(config)
+  if (config.isHomeNamed) throw failure('HOME_MISSING', { home: config.paths.home })
   const lent = await mkdtemp(join(tmpdir(), 'foundry-'))
   try {
     await mkdir(homePaths(lent).dot)
@@ -170,6 +205,34 @@ async function withHome(config: Config, work: (config: Config) => Promise<number
   } finally {
     await rm(lent, { recursive: true, force: true })
   }
+}
+
+/** Nobody stays behind to hear the end of what this command, as the owner of the home, has cancelled: it ends here. */
+async function actToTheEnd(door: Door, name: 'runs.cancel' | 'runs.retry', id: string) {
+  const answer = await door.call(name, { id })
+  if (answer.state !== 'cancelling' || !door.own) return answer
+  const { farm, desk } = door.own.foundry
+  await farm.giveUp(job => job.run === answer.run)
+  await desk.idle()
+  return door.call('runs.show', { id: answer.run, limit: 0 })
+}
+
+/** What nobody works at does not run, whatever the journal said last. */
+function stateAt({ owner }: Door, state: string): string {
+  return owner === undefined && state === 'running' ? 'interrupted' : state
+}
+
+function interrupt({ running, ...counts }: Record<string, number>): Record<string, number> {
+  return { ...counts, interrupted: running ?? 0 }
+}
+
+/** The beginning of a hash; words that stand in its place are left whole. */
+function shortHash(text: string): string {
+  return /^[0-9a-f]{64}$/.test(text) ? text.slice(0, 12) : text
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
 }
 
 function list(counts: Record<string, number>): string {

@@ -1,107 +1,63 @@
-import type { Command } from 'commander'
+import type { Argument, Command, Option } from 'commander'
+import { bashScript, zshScript } from './completion-bash-zsh.js'
+import { fishScript } from './completion-fish.js'
+import type { ShippedNames } from './completion-names.js'
+import type { Offer, OfferedOption, Place } from './completion-place.js'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
 
-interface Entry {
-  name: string
-  summary: string
-  options: string[]
-  commands: Entry[]
-}
-
 /** A completion script made from the commands themselves, so that it never lies. */
-export function completionScript(program: Command, shell: string): string {
-  const own = describe(program)
-  if (shell === 'fish') return fish(own)
-  return shell === 'bash' ? bash(own) : zsh(own)
+export function completionScript(program: Command, shell: string, names: ShippedNames): string {
+  const own = describe(program, '', names)
+  own.options.push({ name: '--help' })
+  const places = listPlaces(own)
+  if (shell === 'fish') return fishScript(own, places)
+  return shell === 'bash' ? bashScript(own, places) : zshScript(own, places)
 }
 
-function describe(command: Command): Entry {
+function describe(command: Command, words: string, names: ShippedNames): Place {
+  const commands = command.commands.map(each => describe(each, `${words} ${each.name()}`.trim(), names))
+  const [argument] = command.registeredArguments
+  // Without a further word, `list` is meant.
+  const own = [command, ...command.commands.filter(each => each.name() === 'list')]
   return {
+    words,
     name: command.name(),
     summary: command.summary() || command.description(),
-    options: command.options.flatMap(option => (option.long ? [option.long] : [])),
-    commands: command.commands.map(describe),
+    commands,
+    options: own.flatMap(each => each.options).flatMap(option => describeOption(option, names)),
+    ...(argument &&
+      commands.length === 0 && { argument: { offer: offerOf(argument, names), isRepeated: argument.variadic } }),
   }
 }
 
-function bash(own: Entry): string {
-  return [
-    '_foundry() {',
-    '  local current="${COMP_WORDS[COMP_CWORD]}" command="" inner="" offered="" word',
-    '  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
-    ...findCommand,
-    '  done',
-    ...offers(own, words => `offered='${words}'`),
-    '  COMPREPLY=($(compgen -W "$offered" -- "$current"))',
-    '}',
-    'complete -o default -F _foundry foundry',
-  ].join('\n')
+function describeOption(option: Option, names: ShippedNames): OfferedOption[] {
+  if (!option.long) return []
+  const takesValue = option.required || option.optional
+  return [{ name: option.long, ...(takesValue && { value: valueOf(option, names) }) }]
 }
 
-/** To be sourced, or put as `_foundry` into a folder of `fpath`, where its first call is the completion itself. */
-function zsh(own: Entry): string {
-  return [
-    '#compdef foundry',
-    '_foundry() {',
-    '  local command="" inner="" word',
-    '  local -a offered',
-    '  for word in "${(@)words[2,CURRENT-1]}"; do',
-    ...findCommand,
-    '  done',
-    ...offers(own, words => `offered=(${words})`),
-    '  compadd -a offered || _files',
-    '}',
-    'if [[ "${funcstack[1]}" == _foundry ]]; then',
-    '  _foundry "$@"',
-    'else',
-    '  (( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }',
-    '  compdef _foundry foundry',
-    'fi',
-  ].join('\n')
+function offerOf(argument: Argument, { talents, schemas }: ShippedNames): Offer {
+  if (argument.argChoices) return { kind: 'words', words: argument.argChoices }
+  const name = argument.name()
+  if (name === 'id') return { kind: 'words', words: talents }
+  if (name === 'name') return { kind: 'words', words: schemas }
+  return byPlaceholder(name)
 }
 
-/** The command is the first word that is no option, and behind `runs` and `talents` the second as well. */
-const findCommand = [
-  '    case "$word" in',
-  '      -*) ;;',
-  '      *) if [ -z "$command" ]; then command="$word"; elif [ -z "$inner" ]; then inner="$word"; fi ;;',
-  '    esac',
-]
-
-/** What is offered behind each command, in words that bash and zsh both understand. */
-function offers({ commands, options }: Entry, offer: (words: string) => string): string[] {
-  const all = [...options, '--help']
-  const words = (entry: Entry) => [...entry.commands.map(each => each.name), ...entry.options, ...all].join(' ')
-  const names = commands.map(each => each.name)
-  const nested = commands.flatMap(entry =>
-    entry.commands.map(each => `    '${entry.name} ${each.name}') ${offer(words(each))} ;;`),
-  )
-  return [
-    '  case "$command" in',
-    `    '') ${offer([...names, 'help', ...all].join(' '))} ;;`,
-    `    help) ${offer(names.join(' '))} ;;`,
-    ...commands.map(entry => `    ${entry.name}) ${offer(words(entry))} ;;`),
-    '  esac',
-    '  case "$command $inner" in',
-    ...nested,
-    '  esac',
-  ]
+function valueOf(option: Option, { templates, workflows }: ShippedNames): Offer {
+  if (option.argChoices) return { kind: 'words', words: option.argChoices }
+  if (option.long === '--templates') return { kind: 'list', words: templates }
+  if (option.long?.endsWith('workflow')) return { kind: 'names', words: workflows }
+  return byPlaceholder(/[<[]([a-z]+)/.exec(option.flags)?.[1] ?? '')
 }
 
-function fish({ commands, options }: Entry): string {
-  const lines = commands.flatMap(({ name, summary, options: own, commands: inner }) => [
-    `complete -c foundry -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`,
-    ...inner.map(
-      each => `complete -c foundry -n '__fish_seen_subcommand_from ${name}' -a ${each.name} -d ${quote(each.summary)}`,
-    ),
-    ...[...new Set([...own, ...inner.flatMap(each => each.options)])].map(
-      option => `complete -c foundry -n '__fish_seen_subcommand_from ${name}' -l ${option.slice(2)}`,
-    ),
-  ])
-  return [...options.map(option => `complete -c foundry -l ${option.slice(2)}`), ...lines].join('\n')
+function byPlaceholder(name: string): Offer {
+  if (name === 'run') return { kind: 'runs' }
+  if (name === 'dir' || name === 'folder') return { kind: 'folders' }
+  return { kind: ['path', 'file', 'image'].includes(name) ? 'files' : 'free' }
 }
 
-function quote(text: string): string {
-  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+function listPlaces(place: Place): Place[] {
+  return [place, ...place.commands.flatMap(listPlaces)]
 }

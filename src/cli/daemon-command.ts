@@ -1,7 +1,7 @@
 import { checkAddress, createApi } from '../api/server.js'
 import { createEventHub } from '../api/events.js'
 import { watchDelay } from '../api/metrics.js'
-import type { Config } from '../config/config.js'
+import { type Config, isHome } from '../config/config.js'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { makeFolder } from '../files/durable.js'
 import { Intake } from '../intake/intake.js'
@@ -18,6 +18,8 @@ import type { Terminal } from './terminal.js'
 /** Runs until SIGTERM or SIGINT, or until the journal can no longer be written. Answers the exit code. */
 export async function runDaemon(config: Config, terminal: Terminal): Promise<number> {
   checkAddress(config.api.host, config.api.token)
+  const { home } = config.paths
+  if (config.isHomeNamed && !isHome(home)) throw failure('HOME_MISSING', { home })
   const log = createLog(config)
   const stop = stopSignal()
   const open = await openWhenFree(config, { log, progress: (...args) => hub.progress(...args) })

@@ -54,7 +54,8 @@ async function lookAtServer({ entry: { name, url = '' }, connection }: Server, t
     tell({ what, state: 'ok', found })
     return probe
   } catch (error) {
-    const next = 'start ComfyUI (python main.py), mend the URL in foundry.yaml, or render drafts with --draft'
+    const next =
+      'start ComfyUI (python main.py), mend the address (--server, or foundry.yaml), or render drafts with --draft'
     tell({ what, state: 'wrong', found: reasonOf(error), next })
     return undefined
   }

@@ -6,6 +6,7 @@ import { packageOutput, packageRoot } from '../config/package-root.js'
 import { openServers } from '../daemon.js'
 import { describeProblem, FoundryError, type Problem, reasonOf } from '../errors.js'
 import { findOwner } from '../files/own-home.js'
+import { remoteKind } from '../files/remote-folder.js'
 import { openIndex } from '../library/talent-index.js'
 import { createShelfReader, type Shelf } from '../operations/shelf.js'
 import { loadPlugins, type PluginFolder } from '../plugins/load-plugins.js'
@@ -119,6 +120,16 @@ async function lookAtHome(config: Config, tell: (finding: Finding) => void, repa
     found: `${(free / 1024 ** 3).toFixed(1)} GiB free`,
     ...(isLow && { next: 'free space: foundry runs prune --days 30' }),
   })
+  const remote = await remoteKind(existsSync(paths.dot) ? paths.dot : paths.home)
+  if (remote !== undefined) {
+    const next = 'keep the home on a disk of this machine'
+    tell({
+      what: 'journal',
+      state: 'warning',
+      found: `it lies on ${remote}, whose locks and syncs are not to be trusted`,
+      next,
+    })
+  }
   const owner = await findOwner(paths.home)
   if (owner) {
     tell({ what: 'owner', state: 'ok', found: `process ${owner.pid} works on this home` })

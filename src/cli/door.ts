@@ -35,11 +35,12 @@ const openRetryMs = 100
 
 /**
  * Opens a door to the home. When the owner goes away in between, this process becomes the owner. Works on no run but those that
- * are submitted through it. Throws HOME_MISSING unless the home may be made.
+ * are submitted through it. Throws HOME_MISSING unless the home may be made: one
+ * that was named by `--home` is not.
  */
 export async function openDoor(config: Config, { mayMakeHome = false, ...options }: DoorOptions = {}): Promise<Door> {
   const { home } = config.paths
-  if (!mayMakeHome && !isHome(home)) throw failure('HOME_MISSING', { home })
+  if ((!mayMakeHome || config.isHomeNamed) && !isHome(home)) throw failure('HOME_MISSING', { home })
   let way = await open(config, options)
   return {
     get owner() {

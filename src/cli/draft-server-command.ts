@@ -33,13 +33,20 @@ export async function runDraftServer(
   return exitCodes.done
 }
 
-/** `name=value`, with dots for what lies deeper: `faults.jobMs=200`. Throws USAGE_INVALID. */
+/**
+ * `name=value`, with dots for what lies deeper: `faults.jobMs=200`. A value may be JSON. What each may be, the plugin says.
+ * Throws USAGE_INVALID with all that are not written so.
+ */
 export function parseOptions(list: readonly string[]): Record<string, unknown> {
   const options: Record<string, unknown> = {}
+  const form = /^([A-Za-z]+(?:\.[A-Za-z]+)?)=(.+)$/s
+  const formless = list.filter(each => !form.test(each)).map(each => `"${each}"`)
+  if (formless.length > 0) {
+    const problem = `${formless.join(', ')} ${formless.length === 1 ? 'is no option' : 'are no options'}`
+    throw failure('USAGE_INVALID', { problem, next: 'write name=value' })
+  }
   for (const each of list) {
-    const [, name = '', value = ''] = /^([A-Za-z]+(?:\.[A-Za-z]+)?)=(.+)$/.exec(each) ?? []
-    if (name === '')
-      throw failure('USAGE_INVALID', { problem: `"${each}" is no option`, next: 'write it as name=value' })
+    const [, name = '', value = ''] = form.exec(each) ?? []
     const [group = '', inner] = name.split('.')
     const known = options[group]
     options[group] =
@@ -50,6 +57,16 @@ export function parseOptions(list: readonly string[]): Record<string, unknown> {
 
 function toValue(text: string): unknown {
   if (text === 'true' || text === 'false') return text === 'true'
+  if (/^[[{]/.test(text)) return parseJson(text)
   // A version such as 0.12.1 is no number, and stays a word.
   return Number.isFinite(Number(text)) ? Number(text) : text
+}
+
+/** What is no JSON stays a word, and is refused as one. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }

@@ -44,6 +44,7 @@ const codeByError: Record<ErrorCode, number> = {
   PICTURES_FAILED: exitCodes.internal,
   IMAGE_UNTRACED: exitCodes.badInput,
   IMAGE_ALTERED: exitCodes.badInput,
+  IMAGE_DAMAGED: exitCodes.badInput,
   IMAGE_PRIVATE: exitCodes.badInput,
   VERIFY_FAILED: exitCodes.someFailed,
   TIMED_OUT: exitCodes.timedOut,

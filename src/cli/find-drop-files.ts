@@ -28,9 +28,18 @@ async function look(path: string): Promise<Stats> {
     return await stat(path)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    const reason = code === 'ENOENT' ? 'there is no such file or folder' : (code ?? 'unreadable')
+    const isAbsent = code === 'ENOENT' || code === 'ENOTDIR'
+    const reason = isAbsent ? `there is no ${resolve(path)}${hintAt(path)}` : (code ?? 'unreadable')
     throw failure('FILE_UNREADABLE', { file: path, reason }, error)
   }
+}
+
+/** What shells make of a path. */
+function hintAt(path: string): string {
+  if (/[*?[]/.test(path)) return '; the pattern matched no file'
+  if (path.includes('\\')) return `; between folders stands /: ${path.replaceAll('\\', '/')}`
+  if (/^[A-Za-z]:[^/]/.test(path)) return '; the shell took the \\ out of it: write / between folders'
+  return ''
 }
 
 async function collect(folder: string, depth: number, found: Set<string>): Promise<void> {

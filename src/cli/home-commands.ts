@@ -56,7 +56,8 @@ export function addHomeCommands(program: Command, host: CommandHost): void {
     )
     .action(
       host.run<object, [string]>(async ({ terminal }, shell) => {
-        const script = completionScript(program, shell)
+        const { readShippedNames } = await import('./completion-names.js')
+        const script = completionScript(program, shell, await readShippedNames())
         terminal.answer({ shell, script })
         terminal.say(script)
         return exitCodes.done
@@ -69,7 +70,7 @@ const loadTalents = () => import('./talents-commands.js')
 function addTalents(program: Command, host: CommandHost): void {
   const talents = program
     .command('talents')
-    .summary('list, show, validate, index LoRA kits')
+    .summary('list, show, validate, index LoRA kits; list sliders')
     .description('The LoRA kits of this home and its plugins.')
     .addHelpText('after', examples([['foundry talents list', 'which can be used']]))
   talents
@@ -87,6 +88,13 @@ function addTalents(program: Command, host: CommandHost): void {
       host.run<object, [string]>(async ({ terminal, config }, id) =>
         (await loadTalents()).showTalent(await config(), terminal, id),
       ),
+    )
+  talents
+    .command('sliders')
+    .description('Lists the sliders with what stands at 0 and at 1, and the finishes: what a persona kit may say.')
+    .addHelpText('after', examples([['foundry talents sliders', 'before "sliders:" of a kit is written']]))
+    .action(
+      host.run<object, []>(async ({ terminal, config }) => (await loadTalents()).listSliders(await config(), terminal)),
     )
   talents
     .command('validate [folder]')

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { cp, readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { isHome } from '../config/config.js'
 import { packageRoot } from '../config/package-root.js'
 import { failure } from '../errors.js'
@@ -20,9 +20,9 @@ const configText = `# Persona Foundry. Every field: foundry schema config/1
 export async function initHome(dir: string, terminal: Terminal, { examples }: { examples: boolean }): Promise<number> {
   const isKnown = isHome(dir)
   if (!isKnown) await checkEmpty(dir)
-  await fillHome(dir, examples)
-  terminal.answer({ home: dir, isNew: !isKnown })
-  terminal.say(`${dir} ${isKnown ? 'was a home already: what it lacked was added' : 'is a home now'}. Next:`)
+  const added = await fillHome(dir, examples)
+  terminal.answer({ home: dir, isNew: !isKnown, added })
+  terminal.say(isKnown ? `${dir} was a home already: ${listAdded(added)}\nNext:` : `${dir} is a home now. Next:`)
   terminal.say(`  cd ${dir}`)
   if (examples) terminal.say('  foundry render manifests/aurora.yaml --draft')
   terminal.say('  foundry doctor')
@@ -40,18 +40,39 @@ async function checkEmpty(dir: string): Promise<void> {
   throw failure('USAGE_INVALID', { problem: `${dir} is not empty and no home`, next: 'name an empty or a new folder' })
 }
 
-/** Adds what a home lacks; with the examples that ship. */
-export async function fillHome(dir: string, examples: boolean): Promise<void> {
+/** Of what was added to a home, this much is named. */
+const addedNamedMax = 10
+
+function listAdded(added: readonly string[]): string {
+  if (added.length === 0) return 'nothing was missing.'
+  const more = added.length - addedNamedMax
+  return ['added', ...added.slice(0, addedNamedMax), ...(more > 0 ? [`and ${more} more`] : [])].join('\n  ')
+}
+
+/** Adds what a home lacks; with the examples that ship. Answers the files and folders that it made, under `dir`. */
+export async function fillHome(dir: string, examples: boolean): Promise<string[]> {
+  const added: string[] = []
   await makeFolder(dir)
   for (const folder of ['talents', 'manifests', 'workflows', 'runs', 'plugins']) {
+    if (!existsSync(join(dir, folder))) added.push(`${folder}/`)
     await makeFolder(join(dir, folder))
-    const isWanted = (source: string) =>
-      examples || folder === 'workflows' || /README\.md$/.test(source) || source.endsWith(folder)
+    const isWanted = (source: string, target: string) => {
+      const isOurs = examples || folder === 'workflows' || /README\.md$/.test(source) || source.endsWith(folder)
+      const name = relative(dir, target)
+      // What lies in a new folder is named with it.
+      const isNew = !existsSync(target) && !added.some(each => each.endsWith('/') && name.startsWith(each))
+      if (isOurs && isNew) added.push(statSync(source).isDirectory() ? `${name}/` : name)
+      return isOurs
+    }
     const source = join(packageRoot, folder)
     if (folder !== 'runs' && folder !== 'plugins' && existsSync(source)) {
       await cp(source, join(dir, folder), { recursive: true, force: false, filter: isWanted })
     }
   }
   const config = join(dir, 'foundry.yaml')
-  if (!existsSync(config)) await writeFile(config, configText)
+  if (!existsSync(config)) {
+    await writeFile(config, configText)
+    added.push('foundry.yaml')
+  }
+  return added
 }

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { resolve } from 'node:path'
 import { families } from '../schema/template.js'
 import { type CommandHost, examples, exitCodeHelp } from './command-context.js'
+import { draftServerOptionsHelp } from './draft-server-help.js'
 import { collect, commaList, countingNumber, portNumber, seconds, sliderValues, wholeNumber } from './option-values.js'
 import type { AvatarFlags, RenderFlags, ServerFlags } from './render-from-flags.js'
 
@@ -17,6 +18,11 @@ export function addRenderCommands(program: Command, host: CommandHost): void {
   addDraftServer(program, host)
 }
 
+const jsonHelp = `
+With --json: exitCode, isNew (whether a run is new), rendered (pictures that were rendered meanwhile, none taken over), warnings,
+refused, and of each of the runs: run, state, isNew, rendered, counts, folder, manifest, contactSheet, reasons
+`
+
 /** `--server` and `--draft`. */
 export function withServers(command: Command): Command {
   return withDraft(
@@ -25,7 +31,8 @@ export function withServers(command: Command): Command {
 }
 
 function withDraft(command: Command): Command {
-  return command.option('--draft', 'render drafts on the embedded draft server')
+  // One run is of one renderer: drafts and real pictures are asked for one after the other.
+  return command.addOption(new Option('--draft', 'render drafts on the embedded draft server').conflicts('server'))
 }
 
 function addRender(program: Command, host: CommandHost): void {
@@ -56,7 +63,9 @@ function addRender(program: Command, host: CommandHost): void {
         ['foundry render aurora.yaml --set mecha=0,0.25,0.5 --draft', 'a sweep of one slider'],
         ['foundry render aurora.yaml --dry-run', 'what would be rendered'],
         ['foundry render nightly/*.yaml --timeout 3600 --json', 'from cron'],
-      ]) + exitCodeHelp,
+      ]) +
+        jsonHelp +
+        exitCodeHelp,
     )
     .action(
       host.run<RenderFlags, [string[]]>(async (context, paths) => {
@@ -145,10 +154,15 @@ function addDraftServer(program: Command, host: CommandHost): void {
     .option('--option <name=value>', 'an option of the draft server, e.g. version=0.3.64 (repeatable)', collect)
     .addHelpText(
       'after',
-      examples([
-        ['foundry draft-server --port 8188', 'where ComfyUI would be'],
-        ['foundry draft-server --option faults.jobMs=200', 'each job takes at least 200 ms'],
-      ]),
+      draftServerOptionsHelp +
+        examples([
+          ['foundry draft-server --port 8188', 'where ComfyUI would be'],
+          ['foundry draft-server --option jobMs=200 --option failRate=0.1', 'slow jobs, of which every tenth fails'],
+          [
+            `foundry draft-server --option isDisguised=true --option 'models={"checkpoints":{"a.safetensors":{"sizeBytes":1}}}'`,
+            'taken for a real server, with that one model',
+          ],
+        ]),
     )
     .action(
       host.run<{ port: number; option?: string[]; verbose?: boolean }, []>(async ({ terminal, config, flags }) => {

@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { failure } from '../errors.js'
+import { existsSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { failure, FoundryError } from '../errors.js'
 import { isWorkflowPath } from '../operations/choose-workflow.js'
 import type { Family } from '../schema/template.js'
 import type { CommandContext } from './command-context.js'
+import { exitCodes } from './exit-codes.js'
 import { render, type RenderOptions } from './render.js'
 import type { Terminal } from './terminal.js'
 
@@ -52,9 +53,33 @@ export async function runRender(
 
 /** `foundry avatars`. Answers the exit code. */
 export async function runAvatars({ terminal, flags, config }: CommandContext<AvatarFlags>): Promise<number> {
-  const { draft, apiUrl, personaManifest } = flags
+  const { draft, apiUrl, personaManifest, outputRoot, dryRun } = flags
+  const chosen = await config({ servers: draft ? undefined : [apiUrl], serverOption, draft })
+  checkOutputRoot(outputRoot)
   const options = avatarOptions(flags, terminal)
-  return render([personaManifest], await config({ servers: draft ? undefined : [apiUrl], draft }), terminal, options)
+  const exitCode = await render([personaManifest], chosen, terminal, options).catch((error: unknown) => {
+    const isUnanswered = error instanceof FoundryError && error.code === 'SERVER_NONE'
+    if (!isUnanswered || !Array.isArray(error.details['tried'])) throw error
+    const tried = error.details['tried'].map(String)
+    throw failure('SERVER_NONE', { tried, option: serverOption }, error)
+  })
+  const isOver = exitCode === exitCodes.done || exitCode === exitCodes.someFailed
+  if (isOver && !dryRun) sayAvatars(resolve(outputRoot, 'comfyui_images/avatar'), terminal)
+  return exitCode
+}
+
+const serverOption = '--api-url'
+
+function checkOutputRoot(dir: string): void {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return
+  const problem = `--output-root ${dir} is no folder (looked for ${resolve(dir)})`
+  throw failure('USAGE_INVALID', { problem, next: 'name the run-* folder that holds characters/ and speakers/' })
+}
+
+/** Where the older tools look. */
+function sayAvatars(folder: string, terminal: Terminal): void {
+  const index = join(folder, 'image_manifest.json')
+  if (existsSync(index)) terminal.say(`avatars     ${folder}\n  index     ${index}`)
 }
 
 function renderOptions(flags: RenderFlags): RenderOptions {

@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/config.js'
 import { isHome } from '../config/config.js'
 import { failure, FoundryError, type Problem } from '../errors.js'
+import { describeTried } from '../farm/describe-tried.js'
 import type { RunSummary } from '../operations/runs.js'
 import type { Submission } from '../operations/submission.js'
 import type { Submitted } from '../operations/submit.js'
+import { checkOwner, type ServerWish } from './check-owner.js'
 import { type Door, openDoor } from './door.js'
 import { exitCodeOf, exitCodes } from './exit-codes.js'
 import { findDropFiles } from './find-drop-files.js'
@@ -19,6 +21,7 @@ import {
   reportRender,
   toOutcome,
 } from './report-render.js'
+import { type ServerWatch, watchServers } from './render-servers.js'
 import type { Terminal } from './terminal.js'
 
 export interface RenderOptions {
@@ -26,8 +29,13 @@ export interface RenderOptions {
   timeoutMs?: number
   onDone?: string
   isVerbose: boolean
-  /** Servers were named on the command line. */
-  asksFor?: 'draft' | 'servers'
+  asksFor?: ServerWish
+}
+
+/** A run that this command waits for. */
+interface Begun extends Submitted {
+  /** Its counts when the command began; absent where the run is new. */
+  before?: Record<string, number>
 }
 
 const pollMs = 250
@@ -67,18 +75,16 @@ async function renderDrops(
 ): Promise<Ending> {
   const { submission } = options
   const progress = watchProgress(terminal)
-  const interrupt = listenForInterrupt()
+  let door: Door | undefined
+  const interrupt = listenForInterrupt(() => terminal.note(describeStop(door)))
   const limit = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(clampTimeout(options.timeoutMs))
   const isNewHome = !isHome(config.paths.home)
-  const door = await openDoor(config, {
-    isVerbose: options.isVerbose,
-    progress: progress.tick,
-    mayMakeHome: true,
-  })
   try {
+    door = await openDoor(config, { isVerbose: options.isVerbose, progress: progress.tick, mayMakeHome: true })
     if (isNewHome && !submission.dryRun) terminal.note(`runs/ and .foundry/ are kept in ${config.paths.home}`)
-    await checkOwner(door, options, terminal)
+    await checkOwner(door, config, options.asksFor, terminal)
     const tried = await serversWithoutAnswer(door)
+    await tellChoice(door, terminal)
     const canSubmit = tried === undefined || submission.dryRun === true
     const { submitted, refused } = await submitAll(door, drops, terminal, {
       ...submission,
@@ -97,6 +103,7 @@ async function renderDrops(
     }
     const outcomes = await waitForRuns(door, submitted, {
       progress,
+      servers: watchServers(terminal),
       stops: [interrupt.signal, ...(limit ? [limit] : [])],
     })
     const code = interrupt.signal.aborted
@@ -110,32 +117,31 @@ async function renderDrops(
     return { exitCode: code, runs: outcomes }
   } finally {
     progress.end()
+    await door?.close(interruptDrainMs)
     interrupt.stop()
-    await door.close(interruptDrainMs)
   }
 }
 
-/** What the owner's servers render is the owner's choice: drafts that would become real pictures are refused. */
-async function checkOwner(door: Door, { asksFor }: RenderOptions, terminal: Terminal): Promise<void> {
-  if (!door.owner || asksFor === undefined) return
-  const { pid } = door.owner
-  const { renderer } = await door.call('status', {})
-  if (asksFor === 'draft' && renderer !== 'draft') {
-    const problem = `Process ${pid} works on this home and renders on ${renderer}, not drafts`
-    throw failure('USAGE_INVALID', { problem, next: 'stop it, or take another home with --home DIR' })
-  }
-  if (asksFor === 'servers') terminal.note(`Process ${pid} works on this home and renders on its own servers`)
+/** A run is of one renderer: which one, where several are listed, is said once. */
+async function tellChoice(door: Door, terminal: Terminal): Promise<void> {
+  const { renderer, servers } = await door.call('status', {})
+  const others = servers.filter(each => each.renderer !== 'draft').map(each => each.name)
+  if (renderer === 'draft' || others.length === servers.length) return
+  terminal.note(
+    `Drafts and real servers are listed together: what is new is rendered by ${others.join(', ')}; for drafts give --draft`,
+  )
 }
 
 /** Undefined as soon as one server has answered; otherwise those that were asked in vain. */
 async function serversWithoutAnswer(door: Door): Promise<string[] | undefined> {
   const { own } = door
-  if (own) return (await own.foundry.farm.firstAnswer()) ? undefined : own.foundry.farm.addresses()
+  if (own) return (await own.foundry.farm.firstAnswer()) ? undefined : own.foundry.farm.tried()
   const until = Date.now() + serverUnknownMsMax
   for (;;) {
-    const { servers } = await door.call('servers', {})
-    if (servers.some(each => each.state === 'ready')) return undefined
-    if (Date.now() > until || servers.every(each => each.state !== 'unknown')) return servers.map(each => each.name)
+    const { servers, renderer } = await door.call('status', {})
+    const fit = servers.filter(each => each.renderer === undefined || each.renderer === renderer)
+    if (fit.some(each => each.state === 'ready')) return undefined
+    if (Date.now() > until || fit.every(each => each.state !== 'unknown')) return fit.map(describeTried)
     await sleep(pollMs)
   }
 }
@@ -145,14 +151,16 @@ async function submitAll(
   drops: readonly string[],
   terminal: Terminal,
   submission: RenderOptions['submission'],
-): Promise<{ submitted: Submitted[]; refused: Refused[] }> {
-  const submitted = new Map<string, Submitted>()
+): Promise<{ submitted: Begun[]; refused: Refused[] }> {
+  const submitted = new Map<string, Begun>()
   const refused: Refused[] = []
   const told = new Set<string>()
   for (const path of drops) {
     try {
       const answer = await door.call('submit', { ...submission, path })
       terminal.problems(answer.warnings.filter(each => isNews(each, told)))
+      if (submission.fresh && !submission.dryRun && !answer.isNew)
+        terminal.note(`${answer.run} was begun by an earlier --fresh and is not finished: it goes on`)
       submitted.set(answer.run, submission.dryRun ? answer : await tryAgain(door, answer, terminal))
     } catch (error) {
       if (!(error instanceof FoundryError) || exitCodeOf(error) !== exitCodes.badInput) throw error
@@ -164,14 +172,31 @@ async function submitAll(
 }
 
 /** Whoever gives the same command again wants the pictures that are missing. */
-async function tryAgain(door: Door, answer: Submitted, terminal: Terminal): Promise<Submitted> {
+async function tryAgain(door: Door, answer: Submitted, terminal: Terminal): Promise<Begun> {
   const { run, isNew, missing } = answer
-  const isUnfinished = answer.state === 'failed' || answer.state === 'cancelled'
-  if (isNew || (!isUnfinished && !missing)) return answer
-  if (isUnfinished) terminal.note(`${run} was ${answer.state}: what is missing is tried again`)
+  if (isNew) return answer
+  const trouble = troubles.get(answer.state)
+  if (trouble !== undefined) terminal.note(`${run} was ${trouble}: what is missing is tried again`)
   if (missing) terminal.note(`${run} ${describeMissing(missing)}: they are rendered again`)
-  const { state } = await door.call('runs.retry', { id: run })
-  return { ...answer, state }
+  const isAsked = trouble !== undefined || missing !== undefined
+  const { state, counts } = isAsked ? await retry(door, run) : await door.call('runs.show', { id: run, limit: 0 })
+  return { ...answer, state, before: counts }
+}
+
+const troubles = new Map([
+  ['failed', 'failed'],
+  ['cancelled', 'cancelled'],
+  ['cancelling', 'being cancelled'],
+])
+
+/** When another command has asked for the same a moment before, both wait for the same. */
+async function retry(door: Door, run: string): Promise<RunSummary> {
+  try {
+    return await door.call('runs.retry', { id: run })
+  } catch (error) {
+    if (!(error instanceof FoundryError) || error.code !== 'RUN_STATE_UNFIT') throw error
+    return door.call('runs.show', { id: run, limit: 0 })
+  }
 }
 
 /** Many drops of one library have the same things to say: each is told once. */
@@ -189,17 +214,18 @@ function problemsOf(error: FoundryError): Problem[] {
 
 async function waitForRuns(
   door: Door,
-  submitted: readonly Submitted[],
-  { progress, stops }: { progress: Progress; stops: readonly AbortSignal[] },
+  submitted: readonly Begun[],
+  { progress, servers, stops }: { progress: Progress; servers: ServerWatch; stops: readonly AbortSignal[] },
 ): Promise<Outcome[]> {
   const open = new Set(submitted.map(each => each.run))
+  const before = new Map(submitted.map(each => [each.run, each.before]))
   const outcomes = new Map<string, Outcome>()
   const stop = AbortSignal.any([...stops])
   let started: Door['own']
   for (;;) {
     for (const run of open) {
       const shown = await door.call('runs.show', { id: run, limit: 0 })
-      outcomes.set(run, toOutcome(shown))
+      outcomes.set(run, toOutcome(shown, before.get(run)))
       if (isEnded(shown.state) || isStuck(shown)) open.delete(run)
     }
     progress.counts([...outcomes.values()].map(each => each.counts))
@@ -209,6 +235,7 @@ async function waitForRuns(
       started = door.own
       await startFarm(started, open)
     }
+    await servers.look(door)
     await nextNews(door, stop)
   }
 }
@@ -216,7 +243,7 @@ async function waitForRuns(
 /** As the owner of the home, for as long as this command lasts. */
 async function startFarm({ foundry }: NonNullable<Door['own']>, runs: ReadonlySet<string>): Promise<void> {
   for (const run of runs) foundry.desk.alsoWorkOn(run)
-  if (!(await foundry.farm.firstAnswer())) throw failure('SERVER_NONE', { tried: foundry.farm.addresses() })
+  if (!(await foundry.farm.firstAnswer())) throw failure('SERVER_NONE', { tried: foundry.farm.tried() })
   await foundry.farm.start()
 }
 
@@ -257,9 +284,22 @@ function clampTimeout(timeoutMs: number): number {
   return Math.min(Math.ceil(timeoutMs), timeoutMsMax)
 }
 
-function listenForInterrupt(): { signal: AbortSignal; stop(): void } {
+/** What the first Ctrl C does. */
+function describeStop(door: Door | undefined): string {
+  const again = 'again to stop at once'
+  if (door?.owner) return `stopping to wait: process ${door.owner.pid} goes on rendering; ${again}`
+  const jobs = door?.own?.foundry.farm.status().reduce((sum, each) => sum + each.jobs.length, 0) ?? 0
+  if (jobs === 0) return `stopping; ${again}`
+  return `stopping: letting ${jobs} ${jobs === 1 ? 'job' : 'jobs'} finish, at most ${interruptDrainMs / 1000} s; ${again}`
+}
+
+function listenForInterrupt(began: () => void): { signal: AbortSignal; stop(): void } {
   const abort = new AbortController()
-  const onSignal = () => (abort.signal.aborted ? process.exit(exitCodes.interrupted) : abort.abort())
+  const onSignal = () => {
+    if (abort.signal.aborted) process.exit(exitCodes.interrupted)
+    abort.abort()
+    began()
+  }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   return { signal: abort.signal, stop: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal) }
 }

@@ -13,6 +13,10 @@ export interface Outcome {
   folder: string
   manifest: string
   contactSheet: string
+  /** False when this very run was known already. */
+  isNew: boolean
+  /** Pictures that were rendered while this command waited: none were taken over, none were there before. */
+  rendered: number
   /** Why slots failed, each reason once, at most five. */
   reasons?: string[]
 }
@@ -32,18 +36,36 @@ export function isEnded(state: string): boolean {
   return state === 'done' || state === 'failed' || state === 'cancelled'
 }
 
-export function toOutcome({ run, state, counts, folder }: RunSummary): Outcome {
-  const manifest = join(folder, runFiles.manifest)
-  return { run, state, counts, folder, manifest, contactSheet: join(folder, runFiles.contactSheet) }
+/** `before` are the counts from which this command began; none for a new run. */
+export function toOutcome({ run, state, counts, folder }: RunSummary, before: Record<string, number> = {}): Outcome {
+  const own = (all: Record<string, number>) => (all['done'] ?? 0) - (all['reused'] ?? 0)
+  return {
+    run,
+    state,
+    isNew: Object.keys(before).length === 0,
+    rendered: Math.max(0, own(counts) - own(before)),
+    counts,
+    folder,
+    manifest: join(folder, runFiles.manifest),
+    contactSheet: join(folder, runFiles.contactSheet),
+  }
 }
 
 /** What became of each run and where it lies. */
 export function reportRender(answer: RenderAnswer, submitted: readonly Submitted[], terminal: Terminal): void {
-  terminal.answer(answer)
+  const { runs } = answer
+  const rendered = runs.reduce((sum, each) => sum + each.rendered, 0)
+  const isNew = runs.some(each => each.isNew)
+  terminal.answer({ ...answer, isNew, rendered, warnings: distinct(submitted.flatMap(each => each.warnings)) })
   for (const outcome of answer.runs) {
     const wasDone = submitted.some(each => each.run === outcome.run && !each.isNew && isEnded(each.state))
     reportRun(outcome, wasDone, terminal)
   }
+}
+
+/** Many drops of one library have the same things to say. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map(each => [JSON.stringify(each), each])).values()]
 }
 
 /** How many pictures are gone from the disk, and which. */
@@ -63,12 +85,21 @@ export function reportPlan(
     const lost = missing ? `, ${describeMissing(missing)}` : ''
     terminal.say(`${run}: ${slots} pictures, ${isNew ? 'to render' : state}${lost}`)
     for (const series of plan) {
-      const loras = Object.entries(series.loras).map(([talent, weight]) => `${talent} ${weight}`)
+      const sliders = Object.entries(series.sliders ?? {}).map(([slider, values]) => `${slider} ${listValues(values)}`)
+      const loras = Object.entries(series.loras).map(([talent, weights]) => `${talent} ${listValues(weights)}`)
       const what = series.skipped === undefined ? `${series.slots} × ${series.size}` : `skipped: ${series.skipped}`
-      const parts = [series.subject, series.template, series.workflow, what, ...loras]
+      const parts = [series.subject, series.template, series.workflow, what, ...sliders, ...loras]
       terminal.say(`  ${parts.join(' · ')}`)
     }
   }
+}
+
+/** More values than this are counted. */
+const valuesMax = 8
+
+function listValues(values: readonly number[]): string {
+  if (values.length <= valuesMax) return values.join(', ')
+  return `${values.length} values from ${values[0]} to ${values.at(-1)}`
 }
 
 const troubles = ['failed', 'held', 'cancelled', 'waiting', 'running', 'skipped']
@@ -86,7 +117,8 @@ function reportRun(outcome: Outcome, wasDone: boolean, terminal: Terminal): void
   terminal.say(`  images    ${join(folder, runFiles.images)}`)
   terminal.say(`  manifest  ${manifest}`)
   if (isEnded(state)) terminal.say(`  contact   ${contactSheet}`)
-  else terminal.say('  to go on  give the same command again')
+  if (!isEnded(state)) terminal.say('  to go on  give the same command again')
+  else if (count('cancelled') > 0) terminal.say(`  to go on  foundry runs retry ${run}, or the same command again`)
   for (const reason of outcome.reasons ?? []) terminal.say(`  reason    ${reason}`)
   if (count('failed') > 0) terminal.say(`  each one  foundry runs show ${run} --state failed`)
 }

@@ -1,15 +1,13 @@
 import { type Command, Option } from 'commander'
 import { basename, resolve } from 'node:path'
 import { findNearMiss } from '../files/near-miss.js'
-import { slotStates } from '../schema/run.js'
+import { runStates, slotStates } from '../schema/run.js'
 import type { Config } from '../config/config.js'
 import type { ListFlags, PruneFlags } from './ask.js'
 import { type CommandHost, examples } from './command-context.js'
 import { countingNumber, days } from './option-values.js'
 import { withServers } from './render-commands.js'
 import type { Terminal } from './terminal.js'
-
-const runStates = ['waiting', 'running', 'done', 'failed', 'cancelled']
 
 /** What asks about runs, or acts on them: `runs …`, `status`, `drops`, `verify`, `reproduce`. */
 export function addRunCommands(program: Command, host: CommandHost): void {
@@ -53,7 +51,11 @@ export function addRunCommands(program: Command, host: CommandHost): void {
       host.run<{ server?: string[]; draft?: boolean; output?: string; dryRun?: boolean }, [string]>(
         async ({ terminal, config, flags }, image) => {
           const { server: servers, draft, output, dryRun } = flags
-          const wish = { ...(output !== undefined && { output: resolve(output) }), ...(dryRun && { dryRun }) }
+          const wish = {
+            ...(output !== undefined && { output: resolve(output) }),
+            ...(dryRun && { dryRun }),
+            ...(draft ? { asksFor: 'draft' as const } : servers && { asksFor: 'servers' as const }),
+          }
           return (await ask(await config({ servers, draft }), terminal)).reproduce(resolve(image), wish)
         },
       ),

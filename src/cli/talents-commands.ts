@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import { isHome } from '../config/config.js'
@@ -6,7 +7,9 @@ import { packageOutput, packageRoot } from '../config/package-root.js'
 import { failure, hasErrors } from '../errors.js'
 import { openIndex } from '../library/talent-index.js'
 import { listKits } from '../library/talent-index-entry.js'
+import { readStyles } from '../library/styles.js'
 import { type Library, readTalents, type Talent } from '../library/talents.js'
+import { mergeStyles } from '../mixing/merge-styles.js'
 import { loadPlugins } from '../plugins/load-plugins.js'
 import { exitCodes } from './exit-codes.js'
 import { table, type Terminal } from './terminal.js'
@@ -35,7 +38,32 @@ export async function showTalent(config: Config, terminal: Terminal, id: string)
   return exitCodes.done
 }
 
+/** The sliders of all style plugins with their poles, and the finishes: what a kit may say. */
+export async function listSliders(config: Config, terminal: Terminal): Promise<number> {
+  const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
+  const { styles, problems } = await readStyles(plugins.map(plugin => plugin.folder))
+  const { style, problems: clashes } = mergeStyles(styles.map(each => ({ plugin: each.file, style: each.style })))
+  const sliders = Object.entries(style.sliders ?? {}).map(([slider, { left, right }]) => ({
+    slider,
+    left: { label: left.label, talent: left.talent },
+    right: { label: right.label, talent: right.talent },
+  }))
+  const finishes = Object.keys(style.finish ?? {})
+  terminal.answer({ sliders, finishes })
+  terminal.problems([...problems, ...clashes])
+  const rows = sliders.map(each => [each.slider, describePole(each.left), describePole(each.right)])
+  terminal.say(table([['SLIDER', 'AT 0', 'AT 1'], ...rows]))
+  terminal.say(`\nfinishes: ${finishes.join(', ') || 'none'}`)
+  return exitCodes.done
+}
+
+function describePole({ label, talent }: { label: string; talent: string | undefined }): string {
+  return talent === undefined ? label : `${label} (${talent})`
+}
+
+/** Throws FILE_UNREADABLE where the folder is none. */
 export async function validateTalents(config: Config, terminal: Terminal, folder: string | undefined): Promise<number> {
+  if (folder !== undefined) await checkFolder(folder)
   const { talents, refused, problems } = await readKits(config, folder === undefined ? undefined : [resolve(folder)])
   terminal.answer({
     usable: talents.filter(each => each.usable).map(each => each.id),
@@ -45,6 +73,14 @@ export async function validateTalents(config: Config, terminal: Terminal, folder
   if (!terminal.isJson) terminal.problems(problems)
   terminal.say(`${talents.filter(each => each.usable).length} of ${talents.length + refused.length} kits can be used`)
   return hasErrors(problems) ? exitCodes.someFailed : exitCodes.done
+}
+
+async function checkFolder(folder: string): Promise<void> {
+  const reason = await stat(folder).then(
+    stats => (stats.isDirectory() ? undefined : 'it is not a folder'),
+    ({ code }: NodeJS.ErrnoException) => (code === 'ENOENT' ? 'there is no such folder' : (code ?? 'unreadable')),
+  )
+  if (reason !== undefined) throw failure('FILE_UNREADABLE', { file: folder, reason })
 }
 
 /** An array, as Talent Factory's indexer prints it, with fields of our own at the end. */

@@ -15,6 +15,8 @@ export interface Config {
   servers: readonly ServerEntry[]
   /** Whether servers were named anywhere; otherwise the default address is tried. */
   hasOwnServers: boolean
+  /** The home was named by `--home`: it is never made in passing. */
+  isHomeNamed: boolean
   callFolders: readonly string[]
   workflows: Readonly<Record<string, string>>
   family: Family | undefined
@@ -39,6 +41,8 @@ export interface Config {
 export interface ConfigFlags {
   home?: string | undefined
   servers?: readonly string[] | undefined
+  /** The option that names `servers`, for those that are no addresses. */
+  serverOption?: '--server' | '--api-url' | undefined
   draft?: boolean | undefined
   depth?: number | undefined
   port?: number | undefined
@@ -61,7 +65,7 @@ const defaultTemplates = ['hero-portrait', 'full-body']
 
 /**
  * Flags, environment and `foundry.yaml` become one frozen Config; nothing else reads the environment.
- * Throws CONFIG_INVALID with every problem of the file.
+ * Throws CONFIG_INVALID with every problem of the file, USAGE_INVALID for an option that names no server.
  */
 export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, version: string): Promise<Config> {
   const home = resolve(flags.home ?? env['FOUNDRY_HOME'] ?? findHome(process.cwd()) ?? process.cwd())
@@ -80,6 +84,7 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
     paths,
     servers: servers.length > 0 ? servers : [server({ name: 'comfyui', url: defaultServerUrl })],
     hasOwnServers: servers.length > 0,
+    isHomeNamed: flags.home !== undefined,
     callFolders: (file.callFolders ?? []).map(folder => resolve(home, folder)),
     workflows: { ...defaultWorkflows, ...file.workflows },
     family: flags.family ?? file.family,
@@ -146,15 +151,18 @@ async function readConfigFile(path: string, problems: Problem[]): Promise<Partia
 function serversOf(flags: ConfigFlags, env: NodeJS.ProcessEnv): ServerEntry[] | undefined {
   const depth = flags.depth === undefined ? {} : { depth: flags.depth }
   if (flags.draft) return [server({ name: 'draft', url: 'draft', ...depth })]
-  const urls = flags.servers?.length ? flags.servers : env['FOUNDRY_SERVER'] ? [env['FOUNDRY_SERVER']] : undefined
+  const isAsked = flags.servers !== undefined && flags.servers.length > 0
+  const urls = isAsked ? flags.servers : env['FOUNDRY_SERVER'] ? [env['FOUNDRY_SERVER']] : undefined
+  const source = isAsked ? `${flags.serverOption ?? '--server'} ` : 'FOUNDRY_SERVER='
+  for (const url of urls ?? []) if (!isAddress(url)) throw noAddress(url, source)
   return urls?.map((url, index) => server({ name: url === 'draft' ? 'draft' : `server-${index + 1}`, url, ...depth }))
 }
 
 function withEnvironment(entry: ServerEntry, env: NodeJS.ProcessEnv, problems: Problem[]): ServerEntry {
   const path = `servers.${entry.name}`
   const url = entry.url ?? defaultServerUrl
-  if (url !== 'draft' && !isHttpUrl(url)) {
-    problems.push(problem('CONFIG_URL_INVALID', 'Not a server address', `${path}.url`, url, 'http(s)://… or draft'))
+  if (!isAddress(url)) {
+    problems.push(problem('CONFIG_URL_INVALID', 'Not a server address', `${path}.url`, url, proposeAddress(url)))
   }
   const headers = Object.entries(entry.headers ?? {}).map(
     ([name, value]) => [name, fromEnvironment(value, `${path}.headers.${name}`, env, problems) ?? ''] as const,
@@ -180,6 +188,23 @@ function fromEnvironment(
     if (found === undefined) problems.push(problem('CONFIG_VARIABLE_UNSET', `The variable ${name} is not set`, path))
     return found ?? ''
   })
+}
+
+function isAddress(text: string): boolean {
+  return text === 'draft' || isHttpUrl(text)
+}
+
+function noAddress(url: string, source: string) {
+  return failure('USAGE_INVALID', {
+    problem: `${source}${url} is not the address of a server`,
+    next: `write ${source}${proposeAddress(url)}`,
+  })
+}
+
+/** Mostly only the scheme is missing. */
+function proposeAddress(text: string): string {
+  const isBare = text !== '' && !text.includes('://') && !/[\s\\]/.test(text) && URL.canParse(`http://${text}`)
+  return isBare ? `http://${text}` : `${defaultServerUrl} or draft`
 }
 
 function isHttpUrl(text: string): boolean {

@@ -3,7 +3,7 @@ import { failpoint } from '../files/failpoint.js'
 import { jobMaker, promptIdOf } from '../plan/make-job.js'
 import type { Job } from '../plan/job.js'
 import { indexSlots, slotAt } from '../plan/slots.js'
-import type { Attempt, RenderFailure } from '../plugins/contract.js'
+import { type Attempt, RenderFailure } from '../plugins/contract.js'
 import type { Committed } from '../record/commit.js'
 import type { FoundryEvent } from '../record/events.js'
 import type { Lease, RunState } from '../record/state.js'
@@ -46,12 +46,16 @@ export class Desk {
     if (this.focus) this.focus = new Set([...this.focus, run])
   }
 
-  /** Up to `max` jobs that wait, in the order in which their runs were accepted. Reuses committed pictures on the way. */
-  async feed(max: number): Promise<Job[]> {
+  /**
+   * Up to `max` jobs of one renderer that wait, in the order in which their runs were accepted. Reuses committed pictures on
+   * the way. Runs of other renderers wait for servers of theirs.
+   */
+  async feed(max: number, renderer: string): Promise<Job[]> {
     const jobs: Job[] = []
     for (const state of this.host.ledger.state.runs.values()) {
       if (jobs.length >= max) break
-      if (!this.isOurs(state) || state.finished || state.isCancelled || state.counts.waiting === 0) continue
+      if (state.accepted.renderer !== renderer || !this.isWanted(state)) continue
+      if (state.finished || state.isCancelled || state.counts.waiting === 0) continue
       try {
         const run = await this.openRun(state.accepted.run)
         if (run) await this.feedRun(run, max, jobs)
@@ -65,7 +69,10 @@ export class Desk {
     return jobs
   }
 
-  /** Leases that a crash left open, with their jobs; pictures that were finished are adopted on the way. */
+  /**
+   * Leases that a crash left open, with their jobs; pictures that were finished are adopted on the way. Those that are worked
+   * on already are left alone, so this may be asked again.
+   */
   async recover(): Promise<{ job: Job; attempt: Attempt; lease: Lease }[]> {
     const found: { job: Job; attempt: Attempt; lease: Lease }[] = []
     for (const state of this.host.ledger.state.runs.values()) {
@@ -74,9 +81,13 @@ export class Desk {
       if (state.leases.size > 0) {
         const run = await this.openRun(state.accepted.run)
         for (const [ordinal, lease] of run ? [...state.leases] : []) {
-          const job = run && (await this.makeJob(run, ordinal))
-          if (!run || !job) continue
+          if (!run || run.taken.has(ordinal) || state.leases.get(ordinal) !== lease) continue
           run.taken.add(ordinal)
+          const job = await this.makeJob(run, ordinal)
+          if (!job) {
+            run.taken.delete(ordinal)
+            continue
+          }
           const attempt = { job: lease.job, number: lease.attempt, promptId: lease.promptId }
           if (!(await this.adopt(run, job, attempt, lease.server))) found.push({ job, attempt, lease })
         }
@@ -154,6 +165,18 @@ export class Desk {
     return step === 'fail' ? 'settled' : 'again'
   }
 
+  /** Whether an operator has stopped the run of a job and not asked for it again. */
+  isCancelled(job: Job): boolean {
+    return this.host.ledger.state.runs.get(job.run)?.isCancelled ?? true
+  }
+
+  /** Ends an attempt of a cancelled run whose server cannot tell its end. What was committed meanwhile stays. */
+  async abandon(job: Job, attempt: Attempt, server: string, message: string): Promise<void> {
+    const lease = this.host.ledger.state.runs.get(job.run)?.leases.get(job.slot.ordinal)
+    if (lease?.attempt === attempt.number)
+      await this.failed(job, attempt, server, new RenderFailure('interrupted', message))
+  }
+
   /** Commits the picture of an attempt. Rejects with OUTPUT_INVALID when the bytes are not a usable picture. */
   async commit(job: Job, attempt: Attempt, bytes: Buffer, facts: RenderedFacts): Promise<void> {
     const run = await this.openRun(job.run)
@@ -193,10 +216,6 @@ export class Desk {
   /** Waits until runs that are being finished are finished. */
   async idle(): Promise<void> {
     while (this.finishing.size > 0) await Promise.all(this.finishing.values())
-  }
-
-  private isOurs(state: RunState): boolean {
-    return state.accepted.renderer === this.host.renderer && this.isWanted(state)
   }
 
   private isWanted({ accepted }: RunState): boolean {
@@ -347,7 +366,7 @@ export class Desk {
       const index = indexSlots(file.plan)
       const needsWork = !isSettled(state)
       if (needsWork && !state.models) {
-        const models = this.host.identify(heavyFiles(file))
+        const models = this.host.identify(heavyFiles(file), state.accepted.renderer)
         await this.append({ kind: 'run-planned', at: Date.now(), run: id, models })
         await failpoint('plan')
       }

@@ -1,8 +1,13 @@
 import type { Job } from '../plan/job.js'
 
-/** Jobs that need the same models, in the same priority band, wait in one lane. */
+/** Jobs that need the same models of the same renderer, in the same priority band, wait in one lane. */
 export function laneOf(job: Job): string {
-  return job.modelSet
+  return `${job.target.renderer}/${job.modelSet}`
+}
+
+/** Whether a server of this renderer may take jobs from the lane. */
+export function isLaneOf(lane: string, renderer: string): boolean {
+  return lane.startsWith(`${renderer}/`)
 }
 
 /** A job that one place works on. */

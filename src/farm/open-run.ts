@@ -18,8 +18,6 @@ export interface DeskHost {
   log: Logger
   version: string
   attemptsMax: number
-  /** Runs of other renderers wait for a foundry that has those. */
-  renderer: string
   runFolder(run: string): string
   staging: string
   orphans: string
@@ -28,8 +26,8 @@ export interface DeskHost {
   readRun(run: string): Promise<{ file: RunFile; plugins: string[] }>
   /** The private texts of a run by series, read again from where they lie. Throws SOURCE_CHANGED. */
   privateTexts(run: RunState, file: RunFile): Promise<ReadonlyMap<number, string>>
-  /** Identities of the heavy files, as the first server that will render tells them. */
-  identify(models: readonly { folder: string; name: string }[]): ModelUse[]
+  /** Identities of the heavy files, as the first server of the renderer tells them. */
+  identify(models: readonly { folder: string; name: string }[], renderer: string): ModelUse[]
   /** Every slot of the run is settled: journals `run-finished`, unless somebody has asked for more by then. */
   finish(run: RunState, index: SlotIndex): Promise<void>
   /** A slot waits again. */

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Logger } from 'pino'
 import { FoundryError, hasErrors, reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
 import type { Job } from '../plan/job.js'
@@ -14,47 +13,12 @@ import {
 } from '../plugins/contract.js'
 import type { ServerEntry } from '../schema/config.js'
 import { chooseNextStep } from './choose-next-step.js'
-import type { Desk } from './desk.js'
 import type { Claim } from './engine.js'
 import { failureOf, failureOfCheck } from './failure-of.js'
 import type { RenderedFacts } from './open-run.js'
 import { Signal } from './signal.js'
-
-export type ServerState = 'unknown' | 'ready' | 'unreachable' | 'stopped'
-
-/** What a server is doing, for screens and programs. */
-export interface ServerStatus {
-  name: string
-  provider: string
-  state: ServerState
-  reason?: string
-  renderer?: string
-  version?: string
-  depth: number
-  jobs: { run: string; slot: string; attempt: number; value?: number; max?: number }[]
-  rendered: number
-  failed: number
-}
-
-export interface WorkerHost {
-  desk: Desk
-  log: Logger
-  /** The next job for a server with this hot model set. */
-  claim(hot: string | undefined): Promise<Claim | undefined>
-  finish(claim: Claim): Promise<void>
-  /** Puts a claimed job back where it was. */
-  release(claim: Claim): Promise<void>
-  /** Something changed: a place is free, a job is settled. */
-  changed(): void
-  progress(job: Job, server: string, value: number, max: number): void
-}
-
-interface Active {
-  job: Job
-  attempt: Attempt
-  value?: number
-  max?: number
-}
+import type { Active, ServerOptions, ServerState, ServerStatus, WorkerHost } from './worker-host.js'
+import { type Work, Works } from './works.js'
 
 const probeDelayMsMin = 250
 const probeDelayMsMax = 5000
@@ -81,6 +45,7 @@ export class ServerWorker {
   private readonly active = new Map<string, Active>()
   /** Attempts from lease to commit. */
   private readonly works = new Set<Promise<void>>()
+  private readonly working: Works
   private readonly checked = new Map<string, Promise<void>>()
   private readonly signal = new Signal()
   private rendered = 0
@@ -91,11 +56,30 @@ export class ServerWorker {
   private readonly abort = new AbortController()
   private loop: Promise<void> | undefined
 
+  readonly entry: ServerEntry
+  private readonly connection: Connection
+
   constructor(
-    readonly entry: ServerEntry,
-    private readonly connection: Connection,
+    private readonly options: ServerOptions,
     private readonly host: WorkerHost,
-  ) {}
+  ) {
+    this.entry = options.entry
+    this.connection = options.connection
+    this.working = new Works({
+      connection: this.connection,
+      end: this.abort.signal,
+      changed: this.signal,
+      isReady: () => this.state === 'ready',
+      heardAt: () => this.heardAt,
+      look: limitMs => this.look(limitMs),
+      isCancelled: job => this.host.desk.isCancelled(job),
+    })
+  }
+
+  /** What it says it renders, else what the configuration says. */
+  get renderer(): string | undefined {
+    return this.probe?.renderer ?? this.options.renderer
+  }
 
   /** Begins to work; attempts that an earlier process left on this server are taken up again. */
   start(leftovers: readonly { job: Job; attempt: Attempt }[]): void {
@@ -108,13 +92,14 @@ export class ServerWorker {
   }
 
   status(): ServerStatus {
-    const { name, provider, depth } = this.entry
+    const { name, provider, depth, url } = this.entry
     return {
       name,
+      ...(url !== undefined && { url }),
       provider,
       state: this.state,
       ...(this.reason !== undefined && { reason: this.reason }),
-      ...(this.probe && { renderer: this.probe.renderer }),
+      ...(this.renderer !== undefined && { renderer: this.renderer }),
       ...(this.probe?.version !== undefined && { version: this.probe.version }),
       depth,
       jobs: [...this.active.values()].map(({ job, attempt, value, max }) => ({
@@ -130,9 +115,9 @@ export class ServerWorker {
   }
 
   /** Probes once; the answer also becomes the state. */
-  async look(): Promise<Probe | undefined> {
+  async look(limitMs = probeLimitMs): Promise<Probe | undefined> {
     try {
-      const limit = AbortSignal.any([this.abort.signal, AbortSignal.timeout(probeLimitMs)])
+      const limit = AbortSignal.any([this.abort.signal, AbortSignal.timeout(limitMs)])
       const probe = await this.connection.probe(limit)
       if (this.state !== 'ready')
         this.host.log.info({ server: this.entry.name, version: probe.version }, 'server ready')
@@ -141,6 +126,7 @@ export class ServerWorker {
       this.state = 'ready'
       this.reason = undefined
       this.host.changed()
+      void this.working.stopGivenUp()
       return probe
     } catch (error) {
       if (this.abort.signal.aborted) return undefined
@@ -150,10 +136,12 @@ export class ServerWorker {
   }
 
   async cancel(isMeant: (job: Job) => boolean): Promise<void> {
-    const meant = [...this.active.values()].filter(({ job }) => isMeant(job))
-    await Promise.all(
-      meant.map(({ attempt }) => this.connection.cancel(attempt, this.abort.signal).catch(() => 'unknown')),
-    )
+    await this.working.cancel(isMeant)
+  }
+
+  /** Waits no longer for the ends of these attempts: they end here, and are stopped on the server when it is back. */
+  async giveUp(isMeant: (job: Job) => boolean): Promise<void> {
+    await this.working.giveUp(isMeant)
   }
 
   /** Renders a job by itself, beside the farm's own work. */
@@ -163,10 +151,10 @@ export class ServerWorker {
     await this.connection.free?.(this.abort.signal).catch(() => undefined)
     const attempt = { job: job.id, number: 1, promptId: randomUUID() }
     const { submittedSha256 } = await this.connection.submit(job, attempt, this.abort.signal)
-    const { outputs } = await this.follow(job, attempt)
+    const { outputs } = await this.follow({ job, attempt, signal: this.abort.signal })
     const output = outputs[0]
     if (!output) throw new RenderFailure('no-output', `${this.entry.name} reported success without a picture`)
-    return { bytes: await this.fetch(output), server: this.entry.name, submittedSha256 }
+    return { bytes: await this.fetch(output, this.abort.signal), server: this.entry.name, submittedSha256 }
   }
 
   /** Takes no more jobs, lets those on the server end within the limit, then leaves them: they are found again at the next start. */
@@ -189,6 +177,7 @@ export class ServerWorker {
     while (!this.abort.signal.aborted) {
       if (this.state !== 'ready') {
         if (!(await this.look())) {
+          this.working.giveUpCancelled()
           // Not the signal: a server that is away is not probed once for each drop that arrives.
           await sleep(delayMs, undefined, { signal: this.abort.signal }).catch(() => undefined)
           delayMs = Math.min(probeDelayMsMax, delayMs * 2)
@@ -214,10 +203,11 @@ export class ServerWorker {
   private async fill(): Promise<boolean> {
     if (this.isDraining || this.active.size >= this.entry.depth || this.works.size - this.active.size >= harvestsMax)
       return false
-    const claim = await this.host.claim(this.hot)
+    if (this.renderer === undefined) return false
+    const claim = await this.host.claim({ hot: this.hot, renderer: this.renderer })
     if (!claim) return false
     const { job } = claim
-    this.hot = job.modelSet
+    this.hot = claim.lane
     const attempt = await this.host.desk.lease(job, this.entry.name).catch(async error => {
       await this.host.release(claim)
       throw error
@@ -229,10 +219,18 @@ export class ServerWorker {
 
   private take(job: Job, attempt: Attempt, from: 'submit' | 'ask', claim: Claim | undefined): void {
     this.active.set(job.id, { job, attempt })
-    const work = this.drive(job, attempt, from)
-      .catch(error => this.breakOff(job, attempt, error))
+    const known = this.working.begin(job, attempt)
+    const work = this.drive(known, from)
+      .catch(error => this.breakOff(known, error))
       .then(async () => {
         this.free(job)
+        if (known.giveUp.signal.aborted && !this.abort.signal.aborted)
+          await this.host.desk.abandon(
+            job,
+            attempt,
+            this.entry.name,
+            `Cancelled without an answer of ${this.entry.name}`,
+          )
         if (claim) await this.host.finish(claim)
         await failpoint('ack')
       })
@@ -240,6 +238,7 @@ export class ServerWorker {
         this.host.log.error({ run: job.run, slot: job.slot.id, reason: reasonOf(error) }, 'attempt broke'),
       )
       .finally(() => {
+        this.working.end(known)
         this.works.delete(work)
         this.signal.notify()
         this.host.changed()
@@ -248,30 +247,31 @@ export class ServerWorker {
   }
 
   /** What nobody foresaw ends the attempt as a fault of the job, so that it never hangs; lost journals end the process. */
-  private async breakOff(job: Job, attempt: Attempt, error: unknown): Promise<void> {
+  private async breakOff({ job, attempt, signal }: Work, error: unknown): Promise<void> {
     if (this.abort.signal.aborted || error instanceof FoundryError) throw error
+    if (signal.aborted) return
     await this.fail(job, attempt, new RenderFailure('node-error', `Not foreseen: ${reasonOf(error)}`, {}, error))
   }
 
-  private async drive(job: Job, attempt: Attempt, from: 'submit' | 'ask'): Promise<void> {
-    const { signal } = this.abort
+  private async drive(work: Work, from: 'submit' | 'ask'): Promise<void> {
+    const { job, attempt, signal } = work
     let submittedSha256: string | undefined
     let next = from
     while (!signal.aborted) {
       try {
         if (next === 'submit') {
-          const receipt = await this.submit(job, attempt)
+          const receipt = await this.submit(work)
           next = 'ask'
           submittedSha256 = receipt.submittedSha256
           await this.host.desk.submitted(job, attempt, submittedSha256)
         } else {
-          await this.findAgain(attempt)
+          await this.findAgain(work)
         }
-        const { outputs, timings } = await this.follow(job, attempt)
+        const { outputs, timings } = await this.follow(work)
         await failpoint('output-seen')
         this.free(job)
         const facts = { server: this.serverFacts(), submittedSha256, timings }
-        await this.harvest(job, attempt, outputs, facts)
+        await this.harvest(work, outputs, facts)
         return
       } catch (error) {
         if (signal.aborted) return
@@ -288,26 +288,26 @@ export class ServerWorker {
     }
   }
 
-  private async submit(job: Job, attempt: Attempt): Promise<Receipt> {
-    await this.ready()
+  private async submit({ job, attempt, signal }: Work): Promise<Receipt> {
+    await this.ready(signal)
     await this.check(job)
     await failpoint('submit')
-    return this.connection.submit(job, attempt, this.abort.signal)
+    signal.throwIfAborted()
+    return this.connection.submit(job, attempt, signal)
   }
 
-  /** Resolves when the server is there, or the worker stops. */
-  private async ready(): Promise<void> {
-    while (this.state !== 'ready' && !this.abort.signal.aborted)
-      await this.signal.wait(probeDelayMsMin, this.abort.signal)
+  /** Resolves when the server is there, or nobody waits for it any more. */
+  private async ready(signal: AbortSignal): Promise<void> {
+    while (this.state !== 'ready' && !signal.aborted) await this.signal.wait(probeDelayMsMin, signal)
   }
 
   /** Throws `lost` when the server has stayed without knowledge of the attempt. Waits while the server cannot be asked. */
-  private async findAgain(attempt: Attempt): Promise<void> {
-    const { signal } = this.abort
+  private async findAgain({ attempt, signal }: Work): Promise<void> {
     let unknownSince: number | undefined
     while (!signal.aborted) {
-      await this.ready()
-      const where = await this.ask(attempt)
+      await this.ready(signal)
+      if (signal.aborted) return
+      const where = await this.ask(attempt, signal)
       if (where === 'unreachable') unknownSince = undefined
       else if (where !== 'unknown') return
       else {
@@ -320,21 +320,25 @@ export class ServerWorker {
   }
 
   /** An answer that is none, from a gateway for instance, says nothing about the attempt. */
-  private async ask(attempt: Attempt): Promise<Awaited<ReturnType<Connection['find']>> | 'unreachable'> {
+  private async ask(
+    attempt: Attempt,
+    signal: AbortSignal,
+  ): Promise<Awaited<ReturnType<Connection['find']>> | 'unreachable'> {
     try {
-      return await this.connection.find(attempt, this.abort.signal)
+      return await this.connection.find(attempt, signal)
     } catch (error) {
-      if (!this.abort.signal.aborted) this.lostSight(reasonOf(error))
+      if (!signal.aborted) this.lostSight(reasonOf(error))
       return 'unreachable'
     }
   }
 
-  private async follow(
-    job: Job,
-    attempt: Attempt,
-  ): Promise<{ outputs: OutputFile[]; timings: Record<string, number> }> {
+  private async follow({
+    job,
+    attempt,
+    signal,
+  }: Pick<Work, 'job' | 'attempt' | 'signal'>): Promise<{ outputs: OutputFile[]; timings: Record<string, number> }> {
     const limit = AbortSignal.timeout(this.entry.jobTimeoutSeconds * 1000)
-    for await (const event of this.connection.follow(attempt, AbortSignal.any([this.abort.signal, limit]))) {
+    for await (const event of this.connection.follow(attempt, AbortSignal.any([signal, limit]))) {
       this.heardAt = performance.now()
       if (event.kind === 'failed') throw event.failure
       if (event.kind === 'finished') return event
@@ -345,29 +349,32 @@ export class ServerWorker {
       }
     }
     if (limit.aborted) {
-      await this.connection.cancel(attempt, this.abort.signal)
+      await this.connection.cancel(attempt, signal)
       throw new RenderFailure('node-error', `No end after ${this.entry.jobTimeoutSeconds} s on ${this.entry.name}`)
     }
     throw new RenderFailure('unreachable', `${this.entry.name} ended the report of a job early`)
   }
 
-  private async harvest(job: Job, attempt: Attempt, outputs: OutputFile[], facts: RenderedFacts): Promise<void> {
+  private async harvest(
+    { job, attempt, signal }: Work,
+    outputs: readonly OutputFile[],
+    facts: RenderedFacts,
+  ): Promise<void> {
     try {
       const output = outputs[0]
       if (!output) throw new RenderFailure('no-output', `${this.entry.name} reported success without a picture`)
       const begin = performance.now()
-      const bytes = await this.fetch(output)
+      const bytes = await this.fetch(output, signal)
       const timings = { ...facts.timings, fetchMs: Math.round(performance.now() - begin) }
       await this.host.desk.commit(job, attempt, bytes, { ...facts, timings })
       this.rendered++
     } catch (error) {
-      if (!this.abort.signal.aborted) await this.fail(job, attempt, failureOf(error))
+      if (!signal.aborted) await this.fail(job, attempt, failureOf(error))
     }
   }
 
   /** Only tries that the server answers count: what it has rendered waits for it to come back. */
-  private async fetch(output: OutputFile): Promise<Buffer> {
-    const { signal } = this.abort
+  private async fetch(output: OutputFile, signal: AbortSignal): Promise<Buffer> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.connection.fetch(output, signal)
@@ -376,7 +383,7 @@ export class ServerWorker {
         if (isGone || tries >= fetchTriesMax || signal.aborted)
           throw new RenderFailure('no-output', `The picture could not be fetched: ${reasonOf(error)}`, {}, error)
         await this.signal.wait(fetchRetryMs * 2 ** (tries - 1), signal)
-        if (!(await this.look())) await this.ready()
+        if (!(await this.look())) await this.ready(signal)
       }
     }
   }

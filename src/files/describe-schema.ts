@@ -10,9 +10,28 @@ export function describeSchema(schema: object): string {
   const kinds = [type].flat().flatMap(each => nouns.get(each ?? '') ?? [])
   const kind = kinds.join(' or ')
   const of = type === 'array' && items && describeSchema(items)
-  return [of ? `${kind} of ${of}` : kind, describeRange(schema), describeSize(schema), type === 'string' && description]
-    .filter(Boolean)
-    .join(', ')
+  const form = type === 'string' && (describeForm(schema) ?? description)
+  return [of ? `${kind} of ${of}` : kind, describeRange(schema), describeSize(schema), form].filter(Boolean).join(', ')
+}
+
+/** How a text with a pattern is written, in words: `three numbers, e.g. "1.0.0"`. A pattern itself says little to people. */
+export function describeForm(schema: object): string | undefined {
+  const { pattern, description } = schema as Described
+  if (pattern === undefined || description === undefined) return undefined
+  const example = exampleOf(schema)
+  const words = lowerFirst(description)
+  return example === undefined ? words : `${words}, e.g. ${example}`
+}
+
+/** A sentence as a part of another. */
+export function lowerFirst(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1)
+}
+
+/** The first example of a schema, as JSON. */
+export function exampleOf(schema: object): string | undefined {
+  const [example] = (schema as Described).examples ?? []
+  return example === undefined ? undefined : JSON.stringify(example)
 }
 
 /** `1 to 64 characters`, `at least 1 item`; undefined without bounds. */
@@ -39,6 +58,8 @@ interface Described {
   anyOf?: readonly object[]
   oneOf?: readonly object[]
   description?: string
+  pattern?: string
+  examples?: readonly unknown[]
 }
 
 const nouns = new Map([

@@ -1,5 +1,5 @@
 import type { Alias, Document, Node, Pair, ParsedNode, Scalar, YAMLError } from 'yaml'
-import { Composer, CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, Parser } from 'yaml'
+import { Composer, CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, Parser, visit } from 'yaml'
 import type { Reading, Target, TextProblem, ValuePath } from './document-contract.js'
 import { DEPTH_MAX, PROBLEMS_MAX } from './document-contract.js'
 import { formatPath } from './value-path.js'
@@ -11,13 +11,14 @@ const ANCHORS_MAX = 500
 const VALUES_MAX = 200_000
 /** The same message again within so many characters is taken for an echo. */
 const ECHO_LENGTH_MAX = 16
+const COMMENT_LENGTH_MAX = 200
 
 /** YAML 1.2, core schema, one document; merge keys and unknown tags are refused. */
 export function readYaml(text: string): Reading {
   const tokens = parseTokens(text)
   if ('code' in tokens)
     return { value: undefined, problems: [tokens], locateAll: locateNothing, sourceOf: () => undefined }
-  const composed = compose(tokens.parsed, text.length)
+  const composed = compose(tokens.parsed, text)
   const problems = composed.problems
   const root = composed.document?.contents
   if (!root || (isScalar(root) && root.source === '' && !root.type?.startsWith('QUOTE')))
@@ -31,16 +32,25 @@ export function readYaml(text: string): Reading {
   const value = values.read(root, [])
   return {
     value: problems.length === 0 && values.isSound ? value : undefined,
-    problems: [...problems, ...values.problems].slice(0, PROBLEMS_MAX),
+    problems: [...problems, ...values.problems.filter(each => !isEchoOfIndent(each, problems, text))].slice(
+      0,
+      PROBLEMS_MAX,
+    ),
     locateAll: targets => targets.map(target => locateNode(root, target)),
     sourceOf: path => {
       const node = findNode(root, path)?.value
-      return isScalar(node) ? node.source : undefined
+      return isScalar(node) ? node.source || commentAt(text, node.range?.[0]) : undefined
     },
   }
 }
 
 const empty: TextProblem = { severity: 'error', code: 'DOCUMENT_EMPTY', message: 'is empty', offset: 0 }
+
+/** Where a value is missing, a comment may stand: `primary: #1F6F78` was meant as text. */
+function commentAt(text: string, offset = text.length): string {
+  const line = text.slice(offset, offset + COMMENT_LENGTH_MAX).split('\n', 1)[0] ?? ''
+  return /^[ \t]*(#.*?)\s*$/.exec(line)?.[1] ?? ''
+}
 
 function locateNothing(targets: readonly Target[]): undefined[] {
   return targets.map(() => undefined)
@@ -78,12 +88,14 @@ function refuseAt(offset: number, code: string, message: string): TextProblem {
 
 type Parsed = Document.Parsed<ParsedNode>
 
-function compose(tokens: readonly CST.Token[], length: number): { document?: Parsed; problems: TextProblem[] } {
+function compose(tokens: readonly CST.Token[], text: string): { document?: Parsed; problems: TextProblem[] } {
   const composer = new Composer({ version: '1.2', schema: 'core', merge: false, uniqueKeys: false, strict: true })
-  const [document, second] = composer.compose(tokens, false, length) as Iterable<Parsed>
+  const [document, second] = composer.compose(tokens, false, text.length) as Iterable<Parsed>
   if (!document) return { problems: [] }
-  const all = [...document.errors, ...document.warnings].slice(0, PROBLEMS_MAX).map(toProblem)
-  const problems = all.filter(isNoEcho)
+  const all = [...document.errors, ...document.warnings]
+    .slice(0, PROBLEMS_MAX)
+    .map(error => blameLine(toProblem(error), { error, document, text }))
+  const problems = all.filter(isNoEcho).filter((each, index, list) => !isEchoOfIndent(each, list.slice(0, index), text))
   if (second)
     problems.push(refuseAt(second.range[0], 'DOCUMENT_MULTIPLE', 'a second document starts here: a file holds one'))
   return { document, problems }
@@ -95,6 +107,63 @@ function isNoEcho({ offset, message }: TextProblem, index: number, all: readonly
   return (
     before === undefined ||
     (before.offset !== offset && (before.message !== message || offset - before.offset > ECHO_LENGTH_MAX))
+  )
+}
+
+/** YAML notices some mistakes late: what is blamed is the line that a person has to mend. */
+function blameLine(
+  problem: TextProblem,
+  { error, document, text }: { error: YAMLError; document: Parsed; text: string },
+): TextProblem {
+  if (/Missing closing .*quote|\bFlow (?:map|seq)|flow (?:map|sequence) to end/i.test(error.message)) {
+    const open = openMark(document, error.pos[0])
+    return open === undefined ? problem : { ...problem, offset: open, message: notClosed(text[open]) }
+  }
+  if (error.code !== 'BLOCK_AS_IMPLICIT_KEY' && error.code !== 'MULTILINE_IMPLICIT_KEY') return problem
+  const start = text.lastIndexOf('\n', problem.offset - 1) + 1
+  if (text.slice(start, problem.offset).trim() === '' && text[problem.offset] === ' ')
+    return { ...problem, message: sentences.BAD_INDENT ?? problem.message }
+  const [own = '', ...below] = text.slice(start, start + INDENT_LOOK_LENGTH_MAX).split('\n')
+  const next = below.findIndex(line => line.trim() !== '')
+  const line = below[next] ?? ''
+  if (indentOf(line) <= indentOf(own) || !/^\s*[^\s#].*:(?:\s|$)/.test(line)) return problem
+  const before = [own, ...below.slice(0, next)].reduce((length, each) => length + each.length + 1, 0)
+  return { ...problem, offset: start + before + indentOf(line), message: indentedTooFar }
+}
+
+const indentedTooFar = 'is indented further than the field above, which has a value already: begin both in one column'
+const INDENT_LOOK_LENGTH_MAX = 2000
+
+function indentOf(line: string): number {
+  return /^ */.exec(line)?.[0].length ?? 0
+}
+
+/** The innermost quote or bracket that is still open at the end of what was read of it. */
+function openMark(document: Parsed, end: number): number | undefined {
+  let open: number | undefined
+  const look = (range: Node['range']) => {
+    if (range && range[0] < end && range[1] >= end) open = range[0]
+  }
+  visit(document, {
+    Scalar: (_, { type, range }) => (type?.startsWith('QUOTE') ? look(range) : undefined),
+    Collection: (_, { flow, range }) => (flow ? look(range) : undefined),
+  })
+  return open
+}
+
+function notClosed(mark: string | undefined): string {
+  return mark === '[' || mark === '{'
+    ? 'this bracket is not closed, or what it holds is not indented'
+    : 'this quote is not closed'
+}
+
+/** A line that is indented wrongly is told once: what else YAML finds in it follows from that. */
+function isEchoOfIndent({ offset }: TextProblem, before: readonly TextProblem[], text: string): boolean {
+  return before.some(
+    each =>
+      (each.message === indentedTooFar || each.message === sentences.BAD_INDENT) &&
+      offset > each.offset &&
+      !text.slice(each.offset, offset).includes('\n'),
   )
 }
 
@@ -121,7 +190,7 @@ const sentences: Partial<Record<YAMLError['code'], string>> = {
   IMPOSSIBLE: 'this is not valid YAML',
   KEY_OVER_1024_CHARS: 'the name of a field is too long',
   MISSING_CHAR: 'something is missing here: a comma, a colon, a closing quote or a bracket',
-  MULTILINE_IMPLICIT_KEY: 'a colon is missing, or the name of a field runs over two lines',
+  MULTILINE_IMPLICIT_KEY: 'a colon with a space behind it is missing, or the name of a field runs over two lines',
   MULTIPLE_ANCHORS: 'a value has one anchor at most',
   MULTIPLE_DOCS: 'a second document starts here: a file holds one',
   MULTIPLE_TAGS: 'a value has one tag at most',

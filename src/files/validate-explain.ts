@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv'
-import { describeSchema, describeSize, listValues } from './describe-schema.js'
+import { describeForm, describeSchema, describeSize, exampleOf, listValues, lowerFirst } from './describe-schema.js'
 import { describeValue, kindOf } from './describe-value.js'
 import type { Target } from './document-contract.js'
 import { findNearMiss } from './near-miss.js'
@@ -96,7 +96,7 @@ const explainEnum: Explainer = ({ error, value, judged }) => {
 const explainPattern: Explainer = ({ parent }) => ({
   code: 'DOCUMENT_PATTERN',
   message: 'is not written as it must be',
-  allowed: [parent['description'], `text like ${String(parent['pattern'])}`].filter(Boolean).join(': '),
+  allowed: describeForm(parent) ?? 'text of another form',
 })
 
 const explainRange: Explainer = ({ parent }) => ({
@@ -150,15 +150,31 @@ function adviseType(
   { parent, source, isHidden }: { parent: Record<string, unknown>; source: string | undefined; isHidden: boolean },
 ): string {
   const types = [parent['type']].flat()
-  if (value === null) return ', but there is nothing'
+  if (value === null) {
+    const isComment = types.includes('string') && source?.startsWith('#')
+    const comment = isHidden ? '' : `: write "${source}"`
+    return isComment ? `: # begins a comment, so put it in quotes${comment}` : ', but there is nothing'
+  }
   if (types.includes('array')) return typeof value === 'object' ? '' : ': put it in [ ]'
   if (types.includes('string') && (typeof value === 'number' || typeof value === 'boolean'))
-    return isHidden ? ': put it in quotes' : `: write "${(source ?? String(value)).slice(0, 40)}" in quotes`
+    return `: ${adviseQuotes((source ?? String(value)).slice(0, 40), { parent, isHidden })}`
   if (typeof value !== 'string') return ''
   if (types.includes('boolean') && /^(?:yes|on|true|y)$/i.test(value)) return ': write true'
   if (types.includes('boolean') && /^(?:no|off|false|n)$/i.test(value)) return ': write false'
   const number = types.includes('number') || types.includes('integer') ? numberIn(value) : undefined
   return number === undefined || isHidden ? '' : `: write ${number} without quotes`
+}
+
+/** Quotes alone help only where the text is then written as it must be. */
+function adviseQuotes(
+  written: string,
+  { parent, isHidden }: { parent: Record<string, unknown>; isHidden: boolean },
+): string {
+  const { pattern, description } = parent
+  const example = exampleOf(parent)
+  if (typeof pattern === 'string' && !new RegExp(pattern).test(written) && typeof description === 'string' && example)
+    return `write ${lowerFirst(description)} in quotes, e.g. ${example}`
+  return isHidden ? 'put it in quotes' : `write "${written}" in quotes`
 }
 
 /** `1e-4`, `1_000`, `0,5`, `50%`: numbers to people, texts to readers. */

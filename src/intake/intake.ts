@@ -319,7 +319,11 @@ export class Intake {
     if (known && known.run === undefined && known.sha256 === version && known.code === code) return
     const facts = { sha256: version, problems: problems.length, code }
     await ledger.append({ kind: 'drop-refused', at: Date.now(), drop: path, root: seen.root.folder, ...facts })
-    log.warn({ problems: problems.length, code }, 'drop refused')
+    // A log tells no names of files: "foundry drops" shows this beginning of the drop's hash together with its path.
+    log.warn(
+      { drop: version.slice(0, 12), problems: problems.length, code },
+      'drop refused: see "foundry drops --refused"',
+    )
   }
 
   /** The reason is not the drop's: a full disk, a journal that cannot be written. */

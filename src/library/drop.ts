@@ -12,6 +12,7 @@ import type { ParsedDocument } from '../files/document.js'
 import { chooseDropKind } from './drop-kind.js'
 import type { OrderedKit } from './drop-order.js'
 import { readOrderedKits } from './drop-order.js'
+import { checkKitFields } from './kit-fields.js'
 import { nameOf } from './name-of.js'
 import { type DropFile, isClosedText, readDocument } from './read-document.js'
 import { validateDocument } from '../files/validate.js'
@@ -80,7 +81,7 @@ async function understand(
   }
   if (kind === 'persona-kit') {
     const { value: kit, problems } = validateDocument(personaKitSchema, document)
-    return { ...(kit && { drop: { kind, kit, folder } }), problems }
+    return { ...(kit && { drop: { kind, kit, folder } }), problems: [...problems, ...checkKitFields(document)] }
   }
   const { value: order, problems } = validateDocument(renderOrderSchema, document)
   if (!order) return { problems }

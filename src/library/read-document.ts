@@ -25,17 +25,18 @@ export interface ReadDocument {
 }
 
 /**
- * Reads a JSON or YAML file, told apart by the ending. `file` is what problems call it; with a `root` the file must
+ * Reads a JSON or YAML file, told apart by the ending, or by how the text begins. `file` is what problems call it; with a `root` the file must
  * really lie inside. A file that cannot be read is a problem.
  */
 export async function readDocument(
   path: string,
   { file, root, sizeBytesMax }: { file: string; root?: string | undefined; sizeBytesMax?: number },
 ): Promise<ReadDocument | { problem: Problem }> {
-  const format = formatOf(path)
-  const bound = Math.min(sizeBytesMax ?? Infinity, format === 'json' ? JSON_SIZE_BYTES_MAX : YAML_SIZE_BYTES_MAX)
+  const ending = formatByEnding(path)
+  const bound = Math.min(sizeBytesMax ?? Infinity, ending === 'yaml' ? YAML_SIZE_BYTES_MAX : JSON_SIZE_BYTES_MAX)
   try {
     const { bytes, stat } = await readBounded(path, { sizeBytesMax: bound, ...(root !== undefined && { root }) })
+    const format = ending ?? formatByContent(bytes)
     return { document: parseDocument(bytes, { file, format }), bytes, sha256: sha256(bytes), stamp: stat }
   } catch (error) {
     return { problem: toFileProblem(error, file) }
@@ -49,7 +50,13 @@ export function isClosedText({ document, bytes }: ReadDocument): boolean {
 }
 
 const closingBytesMax = 200
+const beginningBytesMax = 1000
 
-export function formatOf(path: string): DocumentFormat {
-  return /\.ya?ml$/i.test(path) ? 'yaml' : 'json'
+function formatByEnding(path: string): DocumentFormat | undefined {
+  if (/\.json$/i.test(path)) return 'json'
+  return /\.ya?ml$/i.test(path) ? 'yaml' : undefined
+}
+
+function formatByContent(bytes: Buffer): DocumentFormat {
+  return /^(?:\uFEFF)?\s*(?:[[{]|$)/.test(bytes.subarray(0, beginningBytesMax).toString('utf8')) ? 'json' : 'yaml'
 }

@@ -1,6 +1,7 @@
 import type { Problem } from '../errors.js'
 import type { PersonaKit } from '../schema/persona-kit.js'
 import type { LeftOut, Lora } from '../schema/run.js'
+import { findNearMiss } from '../files/near-miss.js'
 import type { Family } from '../schema/template.js'
 import { roundTo } from './curves.js'
 import type { MixInput, MixTalent } from './mix-input.js'
@@ -38,7 +39,7 @@ export function chooseLoras(
     const talent = input.talents.get(want.talent)
     const unfit = whyUnfit(want, talent, input.family)
     const isDraft = !unfit && input.withoutDrafts === true && talent?.isDraft === true
-    if (unfit) problems.push(toProblem(unfit, want))
+    if (unfit && (talent || isNews(want, input.talents))) problems.push(toProblem(unfit, want, input.talents))
     if (unfit || isDraft) leftOut.push({ talent: want.talent, reason: unfit?.reason ?? draftReason })
     const weight = roundTo(want.raw * (talent?.defaultWeight ?? 0), weightDecimals)
     return talent && !unfit && !isDraft ? [{ ...want, kit: talent, weight }] : []
@@ -49,7 +50,7 @@ export function chooseLoras(
   const weightless = budgeted.find(({ role, weight }) => role === 'identity' && Math.abs(weight) < loraWeightMin)
   if (weightless) {
     const reason = 'its default weight is next to nothing'
-    problems.push(toProblem({ code: 'TALENT_WEIGHTLESS', reason }, weightless))
+    problems.push(toProblem({ code: 'TALENT_WEIGHTLESS', reason }, weightless, input.talents))
     leftOut.push({ talent: weightless.talent, reason })
   }
   if (active.length > lorasRecommendedMax) problems.push(tooManyLoras(active.length))
@@ -131,9 +132,24 @@ function whyUnfit(want: Wanted, talent: MixTalent | undefined, family: Family): 
 }
 
 // A picture without one of its LoRAs is still a picture, so that none of these is an error; each is shown to the user.
-function toProblem({ code, reason }: Unfit, want: Wanted): Problem {
+function toProblem({ code, reason }: Unfit, want: Wanted, talents: MixInput['talents']): Problem {
   const effect = want.role === 'identity' ? 'rendered without identity LoRA' : `rendered without it (${want.asker})`
-  return { severity: 'warning', code, message: `${want.talent} is left out, ${reason}: ${effect}`, found: want.talent }
+  const near = talents.has(want.talent) ? undefined : nearTalent(want, talents)
+  const hint = near === undefined ? '' : `; did you mean ${near}?`
+  return { severity: 'warning', code, message: `${want.talent} is left out, ${reason}: ${effect}${hint}` }
+}
+
+/** Most personas have no LoRA of their own, which is no news; one that is called almost the same is. A slider asks for its own. */
+function isNews(want: Wanted, talents: MixInput['talents']): boolean {
+  return want.role === 'style' || nearTalent(want, talents) !== undefined
+}
+
+// Ids begin alike: only what follows is compared.
+function nearTalent({ talent, role }: Wanted, talents: MixInput['talents']): string | undefined {
+  const start = role === 'identity' ? identityTalentId({ dot_id: '' }) : `avatar.${role}.`
+  const names = [...talents.keys()].filter(id => id.startsWith(start)).map(id => id.slice(start.length))
+  const near = findNearMiss(talent.slice(start.length), names)
+  return near === undefined ? undefined : start + near
 }
 
 function tooManyLoras(count: number): Problem {

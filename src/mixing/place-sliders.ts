@@ -25,7 +25,7 @@ export function placeSliders(input: Pick<MixInput, 'subject' | 'style' | 'variat
 
   const problems: Problem[] = []
   for (const [key, position] of asked) {
-    if (!Object.hasOwn(sliders, key)) problems.push(sliderUnknown(key, Object.keys(sliders)))
+    if (!Object.hasOwn(sliders, key)) problems.push(sliderUnknown(key, sliders))
     else if (!(position >= 0 && position <= 1)) problems.push(sliderOutOfRange(key, position))
   }
   if (problems.length > 0) return { placed: [], problems }
@@ -39,8 +39,9 @@ function place(key: string, slider: Slider, asked: number | undefined): PlacedSl
   return position === undefined ? [] : [{ key, position, slider, ...curveWeights(slider.curve, position) }]
 }
 
-function sliderUnknown(key: string, known: readonly string[]): Problem {
-  const nearest = findNearMiss(key, known)
+function sliderUnknown(key: string, sliders: Readonly<Record<string, Slider>>): Problem {
+  const nearest = findNearMiss(key, Object.keys(sliders))
+  const known = Object.entries(sliders).map(([name, { left, right }]) => `${name} (0 ${left.label}, 1 ${right.label})`)
   return {
     severity: 'error',
     code: 'SLIDER_UNKNOWN',

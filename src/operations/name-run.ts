@@ -1,6 +1,7 @@
 import { basename, dirname, isAbsolute, relative, sep } from 'node:path'
 import { hashJson } from '../files/hash.js'
 import type { Drop } from '../library/drop.js'
+import type { RunState } from '../record/state.js'
 import type { RunPlan } from '../schema/run.js'
 
 export interface RunNaming {
@@ -27,6 +28,18 @@ export function freshId(base: string, known: ReadonlyMap<string, unknown>): stri
   let number = 2
   while (known.has(`${base}-${number}`)) number++
   return `${base}-${number}`
+}
+
+/** The newest run of this name that was begun anew and has not ended: whoever asks for the same again means it. */
+export function findUnfinished(
+  base: string,
+  known: ReadonlyMap<string, Pick<RunState, 'accepted' | 'finished' | 'isCancelled'>>,
+): string | undefined {
+  const unfinished = [...known].filter(
+    ([run, { accepted, finished, isCancelled }]) =>
+      accepted.fresh && !finished && !isCancelled && run.startsWith(base) && /^(-\d+)?$/.test(run.slice(base.length)),
+  )
+  return unfinished.at(-1)?.[0]
 }
 
 /** The path under its root, with `/`. A drop from elsewhere is known by its name, a persona manifest also by its call folder. */

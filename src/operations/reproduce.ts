@@ -1,13 +1,13 @@
-import { basename } from 'node:path'
-import { failure, type Problem } from '../errors.js'
+import { basename, dirname } from 'node:path'
+import { failure, FoundryError, type Problem } from '../errors.js'
 import { replaceFile } from '../files/durable.js'
-import { hashJson } from '../files/hash.js'
+import { hashJson, sha256 } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
 import type { Job } from '../plan/job.js'
 import { jobMaker } from '../plan/make-job.js'
 import { indexSlots, slotById } from '../plan/slots.js'
 import { RenderFailure } from '../plugins/contract.js'
-import { graphChunk, imageSizeBytesMax, requestOf } from '../record/carried-record.js'
+import { graphChunk, imageSizeBytesMax, readTrace, requestOf, traceChunk } from '../record/carried-record.js'
 import { readPngText } from '../record/png-text.js'
 import { readRunFile } from '../record/run-folder.js'
 import type { RequestPart } from '../schema/trace.js'
@@ -40,9 +40,10 @@ export const reproduce = defineOperation({
   async run(foundry, input, caller) {
     const image = await reachablePath(foundry, caller, input.image)
     const { bytes } = await readBounded(image, { sizeBytesMax: imageSizeBytesMax })
-    const request = requestOf(bytes)
-    if (!request) throw failure('IMAGE_UNTRACED', { image: basename(image) })
+    // Before any server is asked: what is wrong with the file is never its fault.
+    const request = await checkPicture(image, bytes)
     const job = await jobOfPicture(foundry, request, bytes, basename(image))
+    const before = await readPixels(foundry, bytes, basename(image))
     const facts = {
       run: request.run,
       slot: request.slot,
@@ -52,8 +53,7 @@ export const reproduce = defineOperation({
     if (input.dryRun) return { ...facts, sameGraph: true }
     const output = await writablePath(foundry, caller, input.output ?? reproducedName(image))
     const rendered = await renderAgain(foundry, job)
-    const hashes = [bytes, rendered.bytes].map(each => foundry.pictures.do('pixelSha256', each))
-    const [before, after] = await Promise.all(hashes)
+    const after = await foundry.pictures.do('pixelSha256', rendered.bytes)
     await replaceFile(output, rendered.bytes)
     return {
       ...facts,
@@ -65,6 +65,42 @@ export const reproduce = defineOperation({
     }
   },
 })
+
+/** The record of a picture that is as it was committed. Throws IMAGE_DAMAGED, IMAGE_UNTRACED, IMAGE_ALTERED. */
+async function checkPicture(path: string, bytes: Buffer): Promise<RequestPart> {
+  const image = basename(path)
+  const record = readTexts(bytes, image).find(each => each.keyword === traceChunk)
+  if (!record) throw failure('IMAGE_UNTRACED', { image })
+  const request = requestOf(bytes)
+  if (!request) throw failure('IMAGE_ALTERED', { image })
+  const trace = await readTrace(dirname(path), image)
+  const isIts = trace?.request?.run === request.run && trace.request.slot === request.slot
+  if (isIts && trace.result?.fileSha256 !== sha256(bytes))
+    throw failure('IMAGE_DAMAGED', { image, reason: 'its bytes are not those that its trace records' })
+  return request
+}
+
+function readTexts(bytes: Buffer, image: string) {
+  try {
+    return readPngText(bytes)
+  } catch (error) {
+    throw damaged(image, error)
+  }
+}
+
+async function readPixels({ pictures }: Foundry, bytes: Buffer, image: string): Promise<string> {
+  try {
+    return await pictures.do('pixelSha256', bytes)
+  } catch (error) {
+    throw damaged(image, error)
+  }
+}
+
+/** What says that a picture is of no use says it of the server that made it; here it is the file's. */
+function damaged(image: string, error: unknown): unknown {
+  if (!(error instanceof FoundryError) || error.code !== 'OUTPUT_INVALID') return error
+  return failure('IMAGE_DAMAGED', { image, reason: String(error.details['reason']) }, error)
+}
 
 /** The job of a picture: from the graph inside it, or, where its words are private, from its run and call folder. */
 async function jobOfPicture(foundry: Foundry, request: RequestPart, bytes: Buffer, image: string): Promise<Job> {
@@ -95,10 +131,12 @@ async function jobOfRun({ ledger, config, runFolder }: Foundry, request: Request
 }
 
 /** What a server says against a job is told as problems of that server. */
-async function renderAgain({ farm, ...foundry }: Foundry, job: Job): ReturnType<Foundry['farm']['renderOnce']> {
-  if (!(await farm.firstAnswer())) throw failure('SERVER_NONE', { tried: farm.addresses() })
-  const renderer = farm.renderer() ?? foundry.renderer
-  if (job.target.renderer !== renderer) throw rendererUnfit(farm.addresses(), job.target.renderer, renderer)
+async function renderAgain({ farm }: Foundry, job: Job): ReturnType<Foundry['farm']['renderOnce']> {
+  if (!(await farm.firstAnswer())) throw failure('SERVER_NONE', { tried: farm.tried() })
+  const wanted = job.target.renderer
+  if (!farm.renderers().has(wanted)) await farm.look()
+  const found = [...farm.renderers()]
+  if (!found.includes(wanted)) throw rendererUnfit(farm.addresses(), wanted, found.join(', '))
   try {
     return await farm.renderOnce(job)
   } catch (error) {

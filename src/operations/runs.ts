@@ -14,7 +14,7 @@ import { runEventLines } from '../record/run-events.js'
 import { readRunFile, runFiles } from '../record/run-folder.js'
 import { isSettled, type RunState, runStateOf, stateOf } from '../record/state.js'
 import type { RunManifest } from '../schema/run-manifest.js'
-import { slotStates } from '../schema/run.js'
+import { runStates, slotStates } from '../schema/run.js'
 import { defineOperation } from './operation.js'
 import type { Foundry } from './foundry.js'
 
@@ -36,19 +36,18 @@ export interface RunSummary {
 
 export const listRuns = defineOperation({
   name: 'runs.list',
-  summary: 'Runs, the newest first',
+  summary: 'Runs, the newest first; `total` are in that state, `all` in any',
   route: { method: 'GET', path: '/runs' },
   input: {
     type: 'object',
     additionalProperties: false,
-    properties: { state: { enum: ['waiting', 'running', 'done', 'failed', 'cancelled'] }, limit, offset },
+    properties: { state: { enum: runStates }, limit, offset },
   },
   async run(foundry, input) {
-    const runs = [...foundry.ledger.state.runs.values()]
-      .filter(run => input.state === undefined || runStateOf(run) === input.state)
-      .reverse()
+    const all = [...foundry.ledger.state.runs.values()]
+    const runs = all.filter(run => input.state === undefined || runStateOf(run) === input.state).reverse()
     const page = runs.slice(input.offset, input.offset + input.limit)
-    return { total: runs.length, runs: page.map(run => summarise(foundry, run)) }
+    return { total: runs.length, all: all.length, runs: page.map(run => summarise(foundry, run)) }
   },
 })
 
@@ -115,11 +114,36 @@ export const cancelRun = defineOperation({
     const { run: name } = run.accepted
     if (isSettled(run)) throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'cancelled' })
     await foundry.ledger.append({ kind: 'run-cancelled', at: Date.now(), run: name, by })
+    if (run.leases.size > 0) {
+      // What an earlier process left on servers is stopped there, too.
+      foundry.desk.alsoWorkOn(name)
+      await foundry.farm.start()
+    }
     await foundry.farm.cancel(job => job.run === name)
     await foundry.desk.review(name)
+    await waitForEnd(foundry, run)
     return summarise(foundry, run)
   },
 })
+
+/** How long whoever cancels a run waits to hear that it has ended. */
+const cancelledMsMax = 8000
+
+/** Waits until the run has ended, or for the limit: a server may be in the middle of what nothing interrupts. */
+async function waitForEnd({ ledger }: Foundry, run: RunState): Promise<void> {
+  const limit = AbortSignal.timeout(cancelledMsMax)
+  const isOver = () => run.finished !== undefined || !run.isCancelled
+  await new Promise<void>(resolve => {
+    const end = () => {
+      stop()
+      limit.removeEventListener('abort', end)
+      resolve()
+    }
+    const stop = ledger.listen(() => isOver() && end())
+    limit.addEventListener('abort', end)
+    if (isOver()) end()
+  })
+}
 
 /** What one has found and moved aside, the next does not look for. */
 const retryTurn = takeTurns<string>()
@@ -134,7 +158,8 @@ export const retryRun = defineOperation({
     const { run: name } = run.accepted
     await retryTurn(name, async () => {
       const lost = run.finished ? await findLostSlots(foundry.runFolder(name), run) : []
-      if (run.counts.failed + run.counts.cancelled + run.counts.held + lost.length === 0)
+      const isStopping = run.isCancelled && !isSettled(run)
+      if (run.counts.failed + run.counts.cancelled + run.counts.held + lost.length === 0 && !isStopping)
         throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'tried again' })
       const losses = await setLossesAside(foundry, run, lost)
       await foundry.ledger.append({ kind: 'run-retried', at: Date.now(), run: name, by }, ...losses)
@@ -240,11 +265,17 @@ export function findRun(foundry: Foundry, wanted: string): RunState {
  * `aurora-sweep-<hash>`. Throws RUN_UNKNOWN.
  */
 export function findNewestRun(foundry: Foundry, wanted: string): RunState {
+  return findNewestOf(foundry, wanted).run
+}
+
+/** As `findNewestRun`, with the names of the newest others that begin alike. Throws RUN_UNKNOWN. */
+export function findNewestOf(foundry: Foundry, wanted: string): { run: RunState; others: string[] } {
   const alike = findAlike(foundry, wanted)
   const whole = alike.filter(run => /^-[0-9a-f]{10}(-\d+)?$/.test(nameOf(run).slice(wanted.length)))
   const newest = whole.at(-1) ?? alike.at(-1)
   if (!newest) throw failure('RUN_UNKNOWN', { run: wanted })
-  return newest
+  const others = alike.filter(run => run !== newest).map(nameOf)
+  return { run: newest, others: others.slice(-alikeMax) }
 }
 
 /** The run of that name, else all that begin with it, the oldest first. */
@@ -274,8 +305,13 @@ export function summarise(foundry: Foundry, run: RunState): RunSummary {
 
 async function remove(foundry: Foundry, run: RunState, by: string): Promise<void> {
   const { run: name } = run.accepted
+  if (!run.finished && isSettled(run)) {
+    // A crash came before its last files were written.
+    await foundry.desk.review(name)
+    await foundry.desk.idle()
+  }
   if (!run.finished)
-    throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'removed before it is cancelled' })
+    throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'removed before it has ended' })
   await foundry.ledger.append({ kind: 'run-removed', at: Date.now(), run: name, by })
   await rm(foundry.runFolder(name), { recursive: true, force: true })
   if (existsSync(foundry.thumbnails(name))) await rm(foundry.thumbnails(name), { recursive: true, force: true })

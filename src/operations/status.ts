@@ -55,8 +55,9 @@ export const drops = defineOperation({
     )
     return {
       total: all.length,
-      drops: all.slice(-input.limit).map(({ path, run, problems, code, at }) => ({
+      drops: all.slice(-input.limit).map(({ path, sha256, run, problems, code, at }) => ({
         drop: path,
+        sha256,
         state: run === undefined ? 'refused' : 'accepted',
         ...(run !== undefined && { run }),
         ...(code !== undefined && { code, problems }),

@@ -16,7 +16,7 @@ import { type RunState, runStateOf } from '../record/state.js'
 import type { RunFile, RunPlan } from '../schema/run.js'
 import { isWorkflowPath } from './choose-workflow.js'
 import type { Foundry } from './foundry.js'
-import { freshId, nameRun } from './name-run.js'
+import { findUnfinished, freshId, nameRun } from './name-run.js'
 import type { Caller } from './operation.js'
 import { planDrop, type PlannedDrop } from './plan-drop.js'
 import { reachablePath } from './reach.js'
@@ -41,7 +41,10 @@ export interface PlanSummary {
   workflow: string
   size: string
   slots: number
-  loras: Record<string, number>
+  /** The values of a sweep, by slider. */
+  sliders?: Record<string, number[]>
+  /** Effective weights by talent: one, or each of those that the views and the slider values give. */
+  loras: Record<string, number[]>
   skipped?: string
 }
 
@@ -75,7 +78,7 @@ export async function submitSources(
   const callFolder = drop.kind === 'persona-manifest' ? callFolderOf(path, input.callFolder) : undefined
   const root = rootAround(watchedRoots(config), path)?.folder ?? config.paths.home
   const { key, run: name } = nameRun({ drop, path, callFolder, plan: planned.plan, root })
-  const run = input.fresh ? freshId(name, ledger.state.runs) : name
+  const run = input.fresh ? (findUnfinished(name, ledger.state.runs) ?? freshId(name, ledger.state.runs)) : name
   const index = indexSlots(planned.plan)
   if (callFolder !== undefined && renderer === 'draft') problems.push(...(await tellKept(callFolder, index)))
   await foundry.accepting.get(run)
@@ -211,7 +214,15 @@ function summary(series: RunPlan['series'][number]): PlanSummary {
     workflow: series.workflow,
     size: `${series.width}×${series.height}`,
     slots: series.skipped === undefined ? series.views.length * series.variations.length * each : 0,
-    loras: Object.fromEntries((series.mixes[0]?.loras ?? []).map(lora => [lora.talent, lora.effective])),
+    ...(series.variations.length > 1 && { sliders: valuesOf(series.variations.map(each => Object.entries(each))) }),
+    loras: valuesOf(series.mixes.map(({ loras }) => loras.map(lora => [lora.talent, lora.effective]))),
     ...(series.skipped !== undefined && { skipped: series.skipped }),
   }
+}
+
+/** The different values that each name has, the smallest first. */
+function valuesOf(lists: readonly (readonly [string, number][])[]): Record<string, number[]> {
+  const values = new Map<string, Set<number>>()
+  for (const [name, value] of lists.flat()) values.set(name, (values.get(name) ?? new Set()).add(value))
+  return Object.fromEntries([...values].map(([name, found]) => [name, [...found].sort((a, b) => a - b)]))
 }

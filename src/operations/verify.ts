@@ -1,11 +1,11 @@
 import type { Config } from '../config/config.js'
 import { sha256File } from '../files/hash.js'
 import { callFolderOf, readSources } from '../library/sources.js'
-import type { RunState } from '../record/state.js'
+import { type RunState, runStateOf } from '../record/state.js'
 import { verifyRun } from '../record/verify-run.js'
 import { defineOperation } from './operation.js'
 import { talentSha256, textInputs } from './plan-drop.js'
-import { findNewestRun } from './runs.js'
+import { findNewestOf } from './runs.js'
 import type { Shelf } from './shelf.js'
 
 export const verify = defineOperation({
@@ -19,8 +19,9 @@ export const verify = defineOperation({
     properties: { id: { type: 'string', minLength: 1, maxLength: 128 } },
   },
   async run(foundry, input) {
-    const run = findNewestRun(foundry, input.id)
+    const { run, others } = findNewestOf(foundry, input.id)
     const { run: name, drop, files } = run.accepted
+    const { finished, counts, slots } = run
     const shelf = await foundry.shelf()
     const paths = pathsByName(shelf, { drop, ...files })
     const hashes = await hashesByName(shelf, run, foundry.config)
@@ -28,9 +29,13 @@ export const verify = defineOperation({
       const path = paths.get(wanted)
       return path === undefined ? hashes.get(wanted) : (await sha256File(path)).sha256
     }
-    const { finished } = run
-    const verification = await verifyRun(foundry.runFolder(name), hashNow, { reportSha256: finished?.reportSha256 })
-    return { run: name, ...verification }
+    const verification = await verifyRun(foundry.runFolder(name), hashNow, {
+      reportSha256: finished?.reportSha256,
+      isFinished: finished !== undefined,
+    })
+    // Every picture that was asked for was skipped with a reason: there is none to look at, and none is missing.
+    const isEmpty = finished !== undefined && counts.skipped === slots.length
+    return { run: name, state: runStateOf(run), isEmpty, others, ...verification }
   },
 })
 

@@ -1,5 +1,5 @@
 import type { ModelUse } from '../schema/trace.js'
-import { slotStates, type SlotState } from '../schema/run.js'
+import { type runStates, slotStates, type SlotState } from '../schema/run.js'
 import type { FoundryEvent, RunAccepted, SlotDone } from './events.js'
 
 /** The state of a home: nothing but the replay of its journal. Only `applyEvent` changes it. */
@@ -199,8 +199,9 @@ export function isSettled(run: RunState): boolean {
 }
 
 /** What a run is called on screens: the worst thing that is true of it. */
-export function runStateOf(run: RunState): 'waiting' | 'running' | 'done' | 'failed' | 'cancelled' {
+export function runStateOf(run: RunState): (typeof runStates)[number] {
   if (run.finished) return run.finished.state
+  if (run.isCancelled && !isSettled(run)) return 'cancelling'
   // Nothing is left to render, but its last files are still being written.
   if (isSettled(run) && run.isCancelled) return 'cancelled'
   return run.counts.running > 0 || run.counts.done > 0 ? 'running' : 'waiting'

@@ -28,6 +28,14 @@ interface Report {
   files?: Record<string, string>
 }
 
+interface VerifyOptions {
+  reportSha256?: string | undefined
+  /** Otherwise a run manifest may be missing still. */
+  isFinished?: boolean
+}
+
+/** What is found in place of a hash where nothing is. */
+const missing = 'missing'
 const traceSizeBytesMax = 16 * 1024 * 1024
 
 /**
@@ -38,14 +46,15 @@ const traceSizeBytesMax = 16 * 1024 * 1024
 export async function verifyRun(
   folder: string,
   inputHash: (name: string) => Promise<string | undefined>,
-  { reportSha256 }: { reportSha256?: string | undefined } = {},
+  { reportSha256, isFinished = true }: VerifyOptions = {},
 ): Promise<Verification> {
-  const differences: Difference[] = []
+  // A file that differs in several ways is named once, by the first of them.
+  const different = new Map<string, Difference>()
   const compare = (what: string, expected: string, found: string) => {
-    if (expected !== found) differences.push({ what, expected, found })
+    if (expected !== found && !different.has(what)) different.set(what, { what, expected, found })
   }
   const manifestHash = await hashOf(join(folder, runFiles.manifest))
-  const manifest = await readJson<RunManifest>(join(folder, runFiles.manifest))
+  const manifest = await readJson<Partial<RunManifest>>(join(folder, runFiles.manifest))
   const report = await readJson<Report>(join(folder, runFiles.report))
   if (reportSha256 !== undefined) compare(runFiles.report, reportSha256, await hashOf(join(folder, runFiles.report)))
   for (const file of [runFiles.contactSheet, runFiles.events]) {
@@ -55,33 +64,34 @@ export async function verifyRun(
   if (report?.manifestSha256 !== undefined) compare(runFiles.manifest, report.manifestSha256, manifestHash)
   else if (existsSync(join(folder, runFiles.report))) compare(runFiles.report, 'a report', 'no readable report')
   if (!manifest) {
-    compare(runFiles.manifest, 'a run manifest', manifestHash)
-    return { images: 0, inputs: 0, differences }
+    // A run that has not ended yet may have none.
+    if (isFinished || manifestHash !== missing) compare(runFiles.manifest, 'a run manifest', manifestHash)
+    return { images: 0, inputs: 0, differences: [...different.values()] }
   }
-  compare(runFiles.run, manifest.runFileSha256, await hashOf(join(folder, runFiles.run)))
+  compare(runFiles.run, manifest.runFileSha256 ?? 'a hash', await hashOf(join(folder, runFiles.run)))
   const images = await imagesOf(folder, manifest, compare)
   for (const image of images) {
     compare(image.file, image.sha256, await hashOf(join(folder, image.file)))
     compare(image.trace, image.traceSha256, await hashOf(join(folder, image.trace)))
-    const trace = await readJson<Trace>(join(folder, image.trace))
-    if (trace?.result.fileSha256 !== image.sha256)
-      compare(image.trace, image.sha256, trace?.result.fileSha256 ?? 'unreadable')
+    const trace = await readJson<Partial<Trace>>(join(folder, image.trace))
+    if (trace?.result?.fileSha256 !== image.sha256)
+      compare(image.trace, image.sha256, trace?.result?.fileSha256 ?? 'unreadable')
   }
   const inputs = await readRunFile(folder).then(
     ({ run }) => run.plan.inputs,
     () => [],
   )
   for (const { name, sha256: expected } of inputs)
-    compare(name, expected, (await inputHash(name).catch(error => reasonOf(error))) ?? 'missing')
-  return { images: images.length, inputs: inputs.length, differences }
+    compare(name, expected, (await inputHash(name).catch(error => reasonOf(error))) ?? missing)
+  return { images: images.length, inputs: inputs.length, differences: [...different.values()] }
 }
 
 async function imagesOf(
   folder: string,
-  manifest: RunManifest,
+  manifest: Partial<RunManifest>,
   compare: (what: string, expected: string, found: string) => void,
 ): Promise<ManifestImage[]> {
-  const images = [...manifest.images]
+  const images = [...(manifest.images ?? [])]
   for (const part of manifest.parts ?? []) {
     compare(part.file, part.sha256, await hashOf(join(folder, part.file)))
     images.push(...((await readJson<ManifestImage[]>(join(folder, part.file))) ?? []))
@@ -90,7 +100,7 @@ async function imagesOf(
 }
 
 async function hashOf(path: string): Promise<string> {
-  if (!existsSync(path)) return 'missing'
+  if (!existsSync(path)) return missing
   return (await sha256File(path, { sizeBytesMax: imageSizeBytesMax })).sha256
 }
 
@@ -98,7 +108,7 @@ async function readJson<Value>(path: string): Promise<Value | undefined> {
   try {
     const sizeBytesMax = path.endsWith('.trace.json') ? traceSizeBytesMax : runFileSizeBytesMax
     const { bytes } = await readBounded(path, { sizeBytesMax })
-    // The hash beside it says whether these bytes are ours.
+    // The hash beside it says whether these bytes are ours, and until then any field may be missing.
     return JSON.parse(bytes.toString('utf8')) as Value
   } catch {
     // Absent or damaged: the comparison of hashes names it.

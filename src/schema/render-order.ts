@@ -12,7 +12,13 @@ export const renderOrderSchema = {
   required: ['personas'],
   properties: {
     $schema: { type: 'string' },
-    name: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' },
+    name: {
+      title: 'Name of the order',
+      type: 'string',
+      pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+      description: 'Letters, digits, dots, - and _, at most 64, beginning with a letter or digit',
+      examples: ['aurora-sweep'],
+    },
     personas: {
       type: 'array',
       minItems: 1,
@@ -27,7 +33,8 @@ export const renderOrderSchema = {
     count: { type: 'integer', minimum: 1, maximum: 1_000_000, description: 'Pictures per view' },
     set: {
       type: 'object',
-      description: 'Slider values that replace those of the persona; a list makes a sweep',
+      description:
+        'Slider values that replace those of the persona; a list makes a sweep. "foundry talents sliders" lists the sliders',
       additionalProperties: { anyOf: [position, { type: 'array', minItems: 1, maxItems: 1000, items: position }] },
     },
     prompt: { type: 'string', maxLength: 2000, description: 'Words put in front of every prompt' },

@@ -156,7 +156,7 @@ export const runPlanSchema = {
 export type RunPlan = Omit<FromSchema<typeof runPlanSchema>, 'series'> & { series: Series[] }
 export type PlannedWorkflow = RunPlan['workflows'][string]
 
-export const runStates = ['waiting', 'running', 'done', 'failed', 'cancelled'] as const
+export const runStates = ['waiting', 'running', 'cancelling', 'done', 'failed', 'cancelled'] as const
 export const slotStates = ['waiting', 'running', 'held', 'done', 'failed', 'cancelled', 'skipped'] as const
 export type SlotState = (typeof slotStates)[number]
 

@@ -21,7 +21,12 @@ export const styleSchema = {
   required: ['name'],
   properties: {
     $schema: { type: 'string' },
-    name: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$' },
+    name: {
+      type: 'string',
+      pattern: '^[a-z0-9][a-z0-9-]{0,63}$',
+      description: 'Small letters, digits and -, at most 64, beginning with a letter or digit',
+      examples: ['anime'],
+    },
     sliders: {
       type: 'object',
       additionalProperties: {

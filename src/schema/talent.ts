@@ -1,6 +1,11 @@
 import type { FromSchema } from './from-schema.js'
 
-const idPattern = '^avatar\\.(identity|style)\\.[a-zA-Z0-9_\\.]+$'
+const talentId = {
+  type: 'string',
+  pattern: '^avatar\\.(identity|style)\\.[a-zA-Z0-9_\\.]+$',
+  description: 'avatar.identity. or avatar.style. and letters, digits, _ and dots',
+  examples: ['avatar.style.mecha'],
+} as const
 
 /** `talent.json` of a LoRA kit, as Talent Factory writes it. No additional properties, as in the original. */
 export const talentSchema = {
@@ -11,15 +16,21 @@ export const talentSchema = {
   required: ['id', 'category', 'kind', 'sdx_version', 'base_model', 'lora_rank', 'default_weight', 'size_mb'],
   properties: {
     $schema: { type: 'string' },
-    id: { type: 'string', pattern: idPattern, maxLength: 128 },
+    id: { ...talentId, maxLength: 128 },
     category: { const: 'Presence/Avatar' },
     kind: { const: 'lora' },
     sdx_version: { enum: ['1.5', 'xl'] },
     base_model: { type: 'string', minLength: 1, maxLength: 200 },
-    token: { type: 'string', pattern: '^[a-zA-Z0-9_]+$', maxLength: 64 },
+    token: {
+      type: 'string',
+      pattern: '^[a-zA-Z0-9_]+$',
+      maxLength: 64,
+      description: 'Letters, digits and _',
+      examples: ['dot_aurora'],
+    },
     lora_rank: { type: 'integer', minimum: 1, maximum: 128 },
     default_weight: { type: 'number', minimum: 0, maximum: 2, default: 1 },
-    intended_mix: { type: 'array', maxItems: 64, items: { type: 'string', pattern: idPattern } },
+    intended_mix: { type: 'array', maxItems: 64, items: talentId },
     negatives: { type: 'string', maxLength: 4000 },
     size_mb: { type: 'number', minimum: 0.1 },
     created_at: { type: 'string', maxLength: 64 },

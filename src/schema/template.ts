@@ -1,6 +1,12 @@
 import type { FromSchema } from './from-schema.js'
 
 const words = { type: 'array', maxItems: 40, items: { type: 'string', minLength: 1, maxLength: 300 } } as const
+const slug = {
+  type: 'string',
+  pattern: '^[a-z0-9][a-z0-9-]{0,63}$',
+  description: 'Small letters, digits and -, at most 64, beginning with a letter or digit',
+  examples: ['hero-portrait'],
+} as const
 const side = { type: 'integer', minimum: 64, maximum: 8192, multipleOf: 8 } as const
 
 export const families = ['sd15', 'sdxl', 'flux'] as const
@@ -16,7 +22,7 @@ export const templateSchema = {
   required: ['id', 'title', 'subject', 'views', 'sizes'],
   properties: {
     $schema: { type: 'string' },
-    id: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$' },
+    id: slug,
     title: { type: 'string', minLength: 1, maxLength: 120 },
     subject: { enum: ['persona', 'backdrop'], description: 'A character, or the setting of a call' },
     words: { ...words, description: 'Framing words, before the words of the view' },
@@ -29,7 +35,7 @@ export const templateSchema = {
         type: 'object',
         additionalProperties: false,
         required: ['id'],
-        properties: { id: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$' }, words },
+        properties: { id: slug, words },
       },
     },
     sizes: {

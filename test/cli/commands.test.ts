@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -34,7 +34,7 @@ t.test('every command explains itself with an example that parses', async t => {
   t.strictSame(top.slice(0, 3), ['render', 'avatars', 'daemon'])
   const all = [[], ...top.map(name => [name])]
   for (const name of ['runs', 'talents']) all.push(...commandsIn(await helpOf([name])).map(inner => [name, inner]))
-  t.equal(all.length, 1 + top.length + 7 + 4)
+  t.equal(all.length, 1 + top.length + 7 + 5)
   for (const words of all) {
     const help = await helpOf(words)
     const [, examples = ''] = /\nExamples:\n([^]*)/.exec(help) ?? []
@@ -56,15 +56,24 @@ async function makeBin(folder: string): Promise<string> {
   return `${folder}:${process.env['PATH']}`
 }
 
+const homeWithRuns = {
+  'foundry.yaml': '',
+  manifests: {},
+  runs: { 'README.md': '', 'aurora-0123456789': {}, 'aurora-9876543210': {}, 'bruno-0123456789': {} },
+}
+
 t.test('completion of bash, in a bash', async t => {
-  const dir = t.testdir({ bin: {} })
+  const dir = t.testdir({ bin: {}, home: homeWithRuns, other: {} })
   const PATH = await makeBin(join(dir, 'bin'))
+  await writeFile(join(dir, 'foundry.bash'), (await foundry(['completion', 'bash'], { cwd: dir })).out)
+  let cwd = join(dir, 'other')
   const complete = (...words: string[]) => {
-    const script = `source <(foundry completion bash)
+    const script = `source ${join(dir, 'foundry.bash')}
       COMP_WORDS=(${words.map(word => `'${word}'`).join(' ')}); COMP_CWORD=$((${words.length} - 1)); _foundry; echo "\${COMPREPLY[@]}"`
     const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script], {
       encoding: 'utf8',
-      env: { ...process.env, PATH },
+      cwd,
+      env: { ...process.env, PATH, FOUNDRY_HOME: '' },
     })
     t.equal(stderr, '')
     return stdout.trim()
@@ -74,7 +83,42 @@ t.test('completion of bash, in a bash', async t => {
   t.equal(complete('foundry', '--json', 'runs', 'prune', '--d'), '--days --dry-run')
   t.equal(complete('foundry', 'render', '--temp'), '--templates')
   t.equal(complete('foundry', 'help', 'doc'), 'doctor')
-  t.match(await foundry(['completion', 'fish'], { cwd: dir }), { code: 0, out: /-n __fish_use_subcommand -a render/ })
+
+  t.equal(complete('foundry', '--home', '../home', 'ver'), 'verify', 'behind a home')
+  t.equal(complete('foundry', 'render', '--server', 'http', ':', '//gpu1', ':', '8188', '--fam'), '--family')
+  t.equal(complete('foundry', 'runs', 'list', '--state', 'f'), 'failed')
+  t.equal(complete('foundry', 'runs', 'list', '--state', '=', 'f'), 'failed', 'as bash splits --state=f')
+  t.equal(complete('foundry', 'runs', 'prune', '--state', 'w'), '', 'waiting runs cannot be pruned')
+  t.equal(complete('foundry', 'render', '--family', 'sd'), 'sd15 sdxl')
+  t.equal(complete('foundry', 'render', '--templates', 'hero'), 'hero-portrait')
+  t.equal(complete('foundry', 'render', '--templates', 'backdrop,fu'), 'backdrop,full-body')
+  t.equal(complete('foundry', 'render', '--workflow', 'sd15'), 'sd15-text')
+  t.equal(complete('foundry', 'schema', 'persona-k'), 'persona-kit/1')
+  t.equal(complete('foundry', 'talents', 'show', 'avatar.style.me'), 'avatar.style.mecha')
+  t.equal(complete('foundry', 'render', ''), '', 'files are completed by bash itself')
+  t.equal(complete('foundry', 'verify', ''), '', 'no home, no runs')
+  t.equal(complete('foundry', '--home', '../home', 'verify', 'au'), 'aurora-0123456789 aurora-9876543210')
+  t.equal(complete('foundry', '--home', '=', '../home', 'verify', 'bru'), 'bruno-0123456789')
+  cwd = join(dir, 'home/manifests')
+  for (const command of ['show', 'events', 'cancel', 'retry', 'rm'])
+    t.equal(complete('foundry', 'runs', command, 'br'), 'bruno-0123456789', `runs ${command}, below the home`)
+  t.equal(complete('foundry', 'runs', 'show', 'bruno-0123456789', 'a'), '', 'one run is enough')
+
+  const { code, out: fish } = await foundry(['completion', 'fish'], { cwd: dir })
+  t.equal(code, 0)
+  for (const line of [
+    `-n "__foundry_at '' '0'" -a render -d`,
+    `-n "__foundry_at 'runs show' '0'" -f -a '(__foundry_runs)'`,
+    `-n "__foundry_at 'runs list' '[0-9]+'" -l state -x -a 'waiting`,
+    `-n "__foundry_at 'render' '[0-9]+'" -F`,
+    `-l templates -x -a '(__fish_append , backdrop full-body hero-portrait)'`,
+  ])
+    t.ok(
+      fish.includes(
+        `complete -c foundry ${line.startsWith('-l') ? `-n "__foundry_at 'render' '[0-9]+'" ${line}` : line}`,
+      ),
+      line,
+    )
   t.match(await foundry(['completion', 'tcsh'], { cwd: dir }), { code: 2, err: /bash, zsh, fish/ })
 })
 
@@ -110,7 +154,7 @@ t.test(
   'completion of zsh, in a zsh',
   { skip: !hasZsh() && 'there is no zsh that answers on a terminal here' },
   async t => {
-    const dir = t.testdir({ bin: {}, fpath: {}, 'manifest.yaml': '' })
+    const dir = t.testdir({ bin: {}, fpath: {}, 'manifest.yaml': '', home: homeWithRuns })
     const PATH = await makeBin(join(dir, 'bin'))
     const { out } = await foundry(['completion', 'zsh'], { cwd: dir })
     await writeFile(join(dir, 'fpath/_foundry'), out)
@@ -121,6 +165,14 @@ t.test(
       'foundry render --temp': 'foundry render --templates',
       'foundry help doc': 'foundry help doctor',
       'foundry render mani': 'foundry render manifest.yaml',
+      'foundry --home home ver': 'foundry --home home verify',
+      'foundry --home home verify br': 'foundry --home home verify bruno-0123456789',
+      'foundry --home=home runs show br': 'foundry --home=home runs show bruno-0123456789',
+      'foundry runs list --state fai': 'foundry runs list --state failed',
+      'foundry runs --state=fai': 'foundry runs --state=failed',
+      'foundry render --templates backdrop,hero': 'foundry render --templates backdrop,hero-portrait',
+      'foundry render --workflow sd15': 'foundry render --workflow sd15-text',
+      'foundry schema persona-k': 'foundry schema persona-kit/1',
     }
     const loads = {
       sourced: 'source <(foundry completion zsh)',
@@ -160,7 +212,13 @@ t.test('init makes a home, completes one, and leaves other folders alone', async
     out: /is a home now.*\n.*cd .*new\n.*render manifests\/aurora/,
   })
   await writeFile(join(dir, 'new/manifests/aurora.yaml'), 'mine')
-  t.match(await foundryJson(['init', 'new'], call), { code: 0, answer: { isNew: false } })
+  t.match(await foundryJson(['init', 'new'], call), { code: 0, answer: { isNew: false, added: [] } })
+  t.match(await foundry(['init', 'new'], call), { code: 0, out: /was a home already: nothing was missing/ })
+  await rm(join(dir, 'new/talents'), { recursive: true })
+  await rm(join(dir, 'new/workflows/sd15-text.json'))
+  t.match(await foundry(['init', 'new'], call), {
+    out: /home already: added\n {2}talents\/\n {2}workflows\/sd15-text\.json\nNext:/,
+  })
   t.equal(await readFile(join(dir, 'new/manifests/aurora.yaml'), 'utf8'), 'mine', 'nothing of the user’s is replaced')
   t.match(await foundry(['init', 'full'], call), { code: 2, err: /not empty/ })
   t.same(await readdir(join(dir, 'full')), ['my.txt'])
@@ -175,6 +233,11 @@ t.test('init makes a home, completes one, and leaves other folders alone', async
   t.match(await foundry(['talents', 'show', 'avatar.style.mecha'], shipped), { code: 0, out: /\(draft\)/ })
   t.match(await foundry(['talents', 'show', 'avatar.style.mech'], shipped), { code: 2, err: /avatar\.style\.mecha/ })
   t.match(await foundry(['talents', 'validate'], shipped), { code: 0, out: /5 of 5 kits can be used/ })
+  t.match(await foundry(['talents', 'validate', 'gone'], shipped), {
+    code: 2,
+    err: /gone cannot be read.*no such folder/,
+  })
+  t.match(await foundry(['talents', 'validate', 'foundry.yaml'], shipped), { code: 2, err: /it is not a folder/ })
   const index = await foundryJson<{ id: string }[]>(['talents', 'index'], shipped)
   t.equal(index.answer.length, 5)
   await writeFile(join(dir, 'new/talents/avatar/avatar.style.mecha/weights.safetensors'), 'placeholder')

@@ -142,7 +142,7 @@ t.test('exit codes of what goes wrong', async t => {
     'a missing file': [['render', 'gone.yaml', ...at], 2, 'FILE_UNREADABLE'],
     'an empty folder': [['render', 'empty', ...at], 2, 'USAGE_INVALID'],
     'no server': [['render', 'a.json', ...nowhere], 3, 'SERVER_NONE'],
-    'no address': [['render', 'a.json', '--server', 'gpu1:8188'], 2, 'CONFIG_INVALID'],
+    'no address': [['render', 'a.json', '--server', 'gpu1:8188'], 2, 'USAGE_INVALID'],
     'half a picture': [['render', 'a.json', '--count', '1.5'], 2, 'USAGE_INVALID'],
     'an unknown option': [['render', 'a.json', '--tempaltes', 'x'], 2, 'USAGE_INVALID'],
     'no path': [['render'], 2, 'USAGE_INVALID'],
@@ -153,7 +153,11 @@ t.test('exit codes of what goes wrong', async t => {
   const template = await foundryJson<Answer>(['render', 'a.json', '--templates', 'hero-portrai', ...at], call)
   t.match(template, { code: 2, answer: { refused: [{ problems: [{ code: 'TEMPLATE_UNKNOWN' }] }] } })
   t.match(JSON.stringify(template.answer), /did you mean \\"hero-portrait\\"/)
-  t.same(await foundryJson(['runs'], call).then(({ answer }) => answer), { total: 0, runs: [] }, 'nothing was accepted')
+  t.same(
+    await foundryJson(['runs'], call).then(({ answer }) => answer),
+    { total: 0, all: 0, runs: [] },
+    'nothing was accepted',
+  )
   const planned = await foundryJson<Answer>(['render', 'a.json', '--dry-run', ...nowhere], call)
   t.match(planned, { code: 0, answer: { runs: [{ slots: 2, isNew: true, state: 'dry run' }] } })
 })

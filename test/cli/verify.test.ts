@@ -125,14 +125,27 @@ t.test('reproduce posts the recorded graph', async t => {
         .toBuffer(),
       'IMAGE_UNTRACED',
     ],
-    'no picture': [Buffer.from('not a picture'), 'IMAGE_UNTRACED'],
+    'no picture': [Buffer.from('not a picture'), 'IMAGE_DAMAGED'],
+    'half a picture': [(await readFile(image)).subarray(0, -2000), 'IMAGE_DAMAGED'],
+    'damaged pixels': [breakPixels(await readFile(image)), 'IMAGE_DAMAGED'],
     'an altered record': [alterGraph(await readFile(image)), 'IMAGE_ALTERED'],
   }
   for (const [title, [bytes, code]] of Object.entries(refused)) {
     await writeFile(copy, bytes)
-    const ended = await foundryJson<{ error: { code: string } }>(['reproduce', copy, ...at], { cwd: home })
+    const ended = await foundryJson<{ error: { code: string; message: string } }>(['reproduce', copy, ...at], {
+      cwd: home,
+    })
     t.match(ended, { code: 2, answer: { error: { code } } }, title)
+    t.notMatch(ended.answer.error.message, /server/, 'no server is to blame')
   }
+  t.equal(server.ledger.length, sent + 1, 'no server was asked')
+  const whole = await readFile(image)
+  await writeFile(image, Buffer.concat([whole, Buffer.from('more')]))
+  t.match(await foundryJson(['reproduce', image, ...at], { cwd: home }), {
+    code: 2,
+    answer: { error: { code: 'IMAGE_DAMAGED', message: /not those that its trace records/ } },
+  })
+  await writeFile(image, whole)
   t.match(await foundryJson(['reproduce', 'gone.png'], { cwd: home }), { code: 2 })
   const noServer = ['reproduce', image, '--server', 'http://127.0.0.1:9']
   t.match(await foundryJson(noServer, { cwd: home }), { code: 3, answer: { error: { code: 'SERVER_NONE' } } })
@@ -157,4 +170,11 @@ function alterGraph(image: Buffer): Buffer {
   const { text = '' } = readPngText(image).find(each => each.keyword === keyword) ?? {}
   const altered = text.replace(/"steps":\d+/, '"steps":99')
   return withPngText(withoutPngText(image, [keyword]), [{ keyword, text: altered }])
+}
+
+/** A PNG whose texts are whole and whose pixels are not. */
+function breakPixels(bytes: Buffer): Buffer {
+  const broken = Buffer.from(bytes)
+  broken.fill(0x5a, broken.indexOf('IDAT') + 40, broken.indexOf('IDAT') + 400)
+  return broken
 }

@@ -44,7 +44,7 @@ t.test('daemon renders what is dropped, lists it, and says so in its log without
   t.strictSame(runs.map(({ key }) => key).sort(), ['jane-doe.json', 'run-1/characters/persona_manifest.json'])
   await eventually('the refusal', () => existsSync(join(daemon.manifests, 'john-doe.json.problems.json')) || undefined)
   t.ok(existsSync(join(call, 'comfyui_images/avatar/image_manifest.json')), 'the call folder has its own layout')
-  const { drops } = await daemon.get<{ drops: { state: string; code?: string }[] }>('/drops')
+  const { drops } = await daemon.get<{ drops: { state: string; code?: string; sha256: string }[] }>('/drops')
   t.strictSame(drops.map(({ state, code }) => code ?? state).sort(), ['DOCUMENT_LENGTH', 'accepted', 'accepted'])
 
   // The same through the other doors: nothing is rendered again.
@@ -59,6 +59,9 @@ t.test('daemon renders what is dropped, lists it, and says so in its log without
   for (const secret of [words, 'secret', 'jane-doe', 'john-doe', 'run-1/', 'persona.md'])
     t.notOk(log.includes(secret), secret)
   t.ok(daemon.log().some(({ msg }) => msg === 'daemon stopping'))
+  const refusal = daemon.log().find(({ msg }) => String(msg).startsWith('drop refused'))
+  const refused = drops.find(({ state }) => state === 'refused')
+  t.equal(refusal?.['drop'], refused?.sha256.slice(0, 12), 'the log tells which drop without its name')
 })
 
 t.test('daemon never reads half of a drop whose writer pauses, nor of a kit that an order names', async t => {

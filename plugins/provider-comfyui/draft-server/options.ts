@@ -106,41 +106,6 @@ export const noFaults: Readonly<Faults> = {
   previews: false,
 }
 
-/** Every option, and every fault, which may also stand among the options: for those who write them as words. */
-const optionNames: readonly (keyof DraftServerOptions)[] = [
-  'port',
-  'version',
-  'models',
-  'lenient',
-  'nodes',
-  'input',
-  'isDisguised',
-  'faults',
-  'ledgerFile',
-  'bodyBytesMax',
-]
-
-/** Options by name, as a command line or a configuration gives them. Faults may stand among them. `unknown` names the others. */
-export function sortOptions(given: Readonly<Record<string, unknown>>): {
-  options: DraftServerOptions
-  unknown: string[]
-  known: readonly string[]
-} {
-  const entries = Object.entries(given)
-  const isOption = (name: string) => optionNames.some(each => each === name)
-  const options = Object.fromEntries(entries.filter(([name]) => isOption(name)))
-  const loose = Object.fromEntries(entries.filter(([name]) => Object.hasOwn(noFaults, name)))
-  const nested = typeof options['faults'] === 'object' ? options['faults'] : {}
-  const faults = { ...nested, ...loose }
-  const names = [...entries.map(([name]) => name), ...Object.keys(faults)]
-  return {
-    // What each option takes is checked where it is used.
-    options: { ...options, faults } as DraftServerOptions,
-    unknown: names.filter(name => !isOption(name) && !Object.hasOwn(noFaults, name)),
-    known: [...optionNames, ...Object.keys(noFaults)],
-  }
-}
-
 /** Takes one use from a counting fault: true while some are left. */
 export function useFault(faults: Faults, name: CountingFault): boolean {
   if (faults[name] <= 0) return false

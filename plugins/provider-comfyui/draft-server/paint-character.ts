@@ -1,4 +1,5 @@
 import type { DraftPicture } from './draft-picture.js'
+import { readHairColour } from './hair-words.js'
 import { distance, mix, oklch, parseColour, withLightness } from './paint-colours.js'
 import { createRandom, type Random } from './paint-random.js'
 
@@ -60,7 +61,7 @@ export interface Character {
  */
 export function designCharacter(picture: DraftPicture): Character {
   const name = picture.subject ?? 'nobody'
-  const own = { ...drawLooks(createRandom(`persona ${name}`)), ...readPalette(picture.palette) }
+  const own = { ...drawLooks(createRandom(`persona ${name}`)), ...readPalette(picture.palette), ...readHair(picture) }
   const drift = unit(picture.drift ?? 0)
   const looks = drift === 0 ? own : moveLooks(own, { name, seed: picture.seed, drift })
   return { ...looks, ...readForces(picture.sliders ?? {}) }
@@ -131,6 +132,14 @@ function readPalette(palette: DraftPicture['palette']): Partial<Looks> {
     if (colour) read[role] = withLightness(colour, 0.24, 0.93)
   }
   return read
+}
+
+/** The hair of the palette, else that of the words; private words say nothing. */
+function readHair({ palette, words, isPrivate }: DraftPicture): Partial<Looks> {
+  const set = palette?.['hair']
+  const said = words === undefined || isPrivate ? undefined : readHairColour(words)
+  const hairColour = (typeof set === 'string' ? parseColour(set) : undefined) ?? said
+  return hairColour === undefined ? {} : { hairColour: withLightness(hairColour, 0.24, 0.93) }
 }
 
 function readForces(sliders: Record<string, number>) {

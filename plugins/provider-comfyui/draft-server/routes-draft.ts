@@ -1,5 +1,6 @@
+import { describeProblem } from '../../../src/plugins/contract.js'
 import { isRecord } from './graph.js'
-import { noFaults, type Faults } from './options.js'
+import { checkFaults } from './check-options.js'
 import type { Routes } from './handler.js'
 import type { ServerState } from './server-state.js'
 
@@ -12,18 +13,12 @@ export function draftRoutes(state: ServerState): Routes {
       const body = await x.jsonBody()
       if (!isRecord(body)) return x.json({ error: 'An object of faults is needed' }, 400)
       const { loseQueue, restart, ...changes } = body
-      const wrong = Object.entries(changes).find(([name, value]) => !isFault(name, value))
-      if (wrong) return x.json({ error: `"${wrong[0]}" is no fault, or cannot be ${JSON.stringify(wrong[1])}` }, 400)
+      const problems = checkFaults(changes)
+      if (problems.length > 0) return x.json({ error: problems.map(describeProblem).join('; ') }, 400)
       state.applyFaults(changes)
       if (loseQueue === true) state.loseQueue()
       x.json(state.faults)
       if (restart === true) state.restart()
     },
   }
-}
-
-function isFault(name: string, value: unknown): boolean {
-  if (name === 'failWith') return value === 'error' || value === 'out-of-memory'
-  if (!Object.hasOwn(noFaults, name) || typeof value !== typeof noFaults[name as keyof Faults]) return false
-  return typeof value !== 'number' || (Number.isFinite(value) && value >= 0)
 }

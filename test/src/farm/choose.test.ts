@@ -11,15 +11,23 @@ import { identifyModels } from '../../../src/farm/identify-models.js'
 import type { Probe, RenderCause } from '../../../src/plugins/contract.js'
 
 const lanes = {
-  'takes the hot lane while it has jobs': { waiting: { a: 3, b: 1 }, hot: 'b', lane: 'b' },
-  'leaves a hot lane that is empty': { waiting: { a: 1, b: 0 }, hot: 'b', lane: 'a' },
-  'leaves a hot lane that is gone': { waiting: { a: 1 }, hot: 'b', lane: 'a' },
-  'takes the first lane when nothing is hot': { waiting: { a: 0, b: 2, c: 9 }, hot: undefined, lane: 'b' },
-  'takes nothing where nothing waits': { waiting: { a: 0 }, hot: 'a', lane: undefined },
+  'takes the hot lane while it has jobs': { waiting: { 'r/a': 3, 'r/b': 1 }, hot: 'r/b', lane: 'r/b' },
+  'leaves a hot lane that is empty': { waiting: { 'r/a': 1, 'r/b': 0 }, hot: 'r/b', lane: 'r/a' },
+  'leaves a hot lane that is gone': { waiting: { 'r/a': 1 }, hot: 'r/b', lane: 'r/a' },
+  'takes the first lane when nothing is hot': {
+    waiting: { 'r/a': 0, 'r/b': 2, 'r/c': 9 },
+    hot: undefined,
+    lane: 'r/b',
+  },
+  'leaves lanes of another renderer': { waiting: { 'draft/a': 3, 'r/a': 1 }, hot: undefined, lane: 'r/a' },
+  'leaves a hot lane of another renderer': { waiting: { 'draft/a': 3 }, hot: 'draft/a', lane: undefined },
+  'takes nothing where nothing waits': { waiting: { 'r/a': 0 }, hot: 'r/a', lane: undefined },
   'takes nothing without lanes': { waiting: {}, hot: undefined, lane: undefined },
 }
 for (const [title, { waiting, hot, lane }] of Object.entries(lanes))
-  t.test(`chooseLane ${title}`, async t => t.equal(chooseLane(new Map(Object.entries(waiting)), hot), lane))
+  t.test(`chooseLane ${title}`, async t =>
+    t.equal(chooseLane(new Map(Object.entries(waiting)), { hot, renderer: 'r' }), lane),
+  )
 
 /** Cause, whether it uses up an attempt of the job, what follows while attempts are left, and what after the last. */
 const causes: [RenderCause, boolean, string, string][] = [

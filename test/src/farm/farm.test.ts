@@ -78,7 +78,6 @@ async function openFarm(
     log,
     version: '1',
     attemptsMax,
-    renderer: 'draft',
     runFolder: run => join(folder, 'runs', run),
     staging: join(folder, 'staging'),
     orphans: join(folder, 'orphans'),
@@ -88,7 +87,7 @@ async function openFarm(
       return { file, plugins: [] }
     },
     privateTexts: async () => new Map(),
-    identify: models => farm.identify(models),
+    identify: (models, renderer) => farm.identify(models, renderer),
     thumbnail: (run, slot) => join(folder, 'thumbnails', run, `${slot}.webp`),
     pictures,
     finish: async run => {

@@ -121,8 +121,25 @@ const bad: Record<string, { format: DocumentFormat; text: string | Uint8Array; p
     'YAML unknown aliases': { format: 'yaml', text: 'a: *x', problems: [`1:4 ${syntax} a`] },
     'YAML values that hold themselves': { format: 'yaml', text: 'a: &x [*x]', problems: [`1:8 ${syntax} a[0]`] },
     'YAML tabs': { format: 'yaml', text: 'a:\n\tb: 1', problems: [`2:1 ${syntax}`] },
-    'YAML open quotes': { format: 'yaml', text: 'a: "x', problems: [`1:6 ${syntax}`] },
-    'YAML open brackets': { format: 'yaml', text: 'a: [1, 2', problems: [`1:9 ${syntax}`] },
+    'YAML open quotes': { format: 'yaml', text: 'a: "x\nb: 1\nc: 2\n', problems: [`1:4 ${syntax}`] },
+    'YAML open brackets': { format: 'yaml', text: 'a: [1, 2\nb: 1\n', problems: [`1:4 ${syntax}`] },
+    'YAML open brackets at the end': { format: 'yaml', text: 'a: [1, 2', problems: [`1:4 ${syntax}`] },
+    'a YAML field indented too little': {
+      format: 'yaml',
+      text: 'a:\n  b: 1\n c: 2\nd: 3\n',
+      problems: [`3:1 ${syntax}`],
+    },
+    'a YAML field indented too far': {
+      format: 'yaml',
+      text: 'a:\n  b: 1\n    c: 2\nd: 3\n',
+      problems: [`3:5 ${syntax}`],
+    },
+    'a YAML field under a text': { format: 'yaml', text: 'a: x\n\n  b: y\nc: z\n', problems: [`3:3 ${syntax}`] },
+    'a YAML list indented unevenly': {
+      format: 'yaml',
+      text: 'a:\n  b:\n    - x\n   - y\nc: 1\n',
+      problems: [`4:1 ${syntax}`],
+    },
     'YAML half characters': { format: 'yaml', text: 'a: "\\ud800"', problems: ['1:4 DOCUMENT_ENCODING a'] },
     'two YAML documents': { format: 'yaml', text: 'a: 1\n---\nb: 2', problems: ['2:1 DOCUMENT_MULTIPLE'] },
     'deep YAML': { format: 'yaml', text: 'a: ' + nest(1000), problems: ['1:68 DOCUMENT_TOO_DEEP'] },
@@ -148,6 +165,14 @@ const bad: Record<string, { format: DocumentFormat; text: string | Uint8Array; p
   }
 for (const [title, { format, text, problems, value }] of Object.entries(bad))
   t.test(`parseDocument tells of ${title}`, async t => t.strictSame(read(text, format), { value, problems }))
+
+t.test('sourceOf shows the comment that a YAML colour without quotes became', async t => {
+  const document = parseDocument('a: #1F6F78\nb:\nc: "" # x\n', { file: 'a', format: 'yaml' })
+  t.strictSame(document.value, { a: null, b: null, c: '' })
+  t.equal(document.sourceOf(['a']), '#1F6F78')
+  t.equal(document.sourceOf(['b']), '')
+  t.equal(document.sourceOf(['c']), '')
+})
 
 t.test('parseDocument tells where bad bytes stand', async t => {
   const [problem] = parseDocument(Buffer.from([...Buffer.from('{"é": '), 0xff, 0x7d]), {

@@ -124,7 +124,8 @@ const shapes = {
     count: { type: 'integer' },
     isOpen: { type: 'boolean' },
     label: { type: 'string', minLength: 2, maxLength: 4 },
-    code: { type: 'string', pattern: '^[a-z]+$', description: 'Lower case' },
+    code: { type: 'string', pattern: '^[a-z]+$', description: 'Small letters', examples: ['ab'] },
+    bare: { type: 'string', pattern: '^[a-z]+$' },
     list: { type: 'array', minItems: 1, maxItems: 2, items: { type: 'number' } },
     version: { const: 'shape/1' },
     choice: {
@@ -272,7 +273,25 @@ const cases: Record<
     text: 'kind: flat\ncode: ABC',
     code: 'DOCUMENT_PATTERN',
     path: 'code',
-    allowed: /^Lower case: text like/,
+    allowed: /^small letters, e\.g\. "ab"$/,
+  },
+  'a pattern without words': {
+    text: 'kind: flat\nbare: ABC',
+    code: 'DOCUMENT_PATTERN',
+    path: 'bare',
+    allowed: /^[^^$]+$/,
+  },
+  'a number where a pattern is wanted': {
+    text: 'kind: flat\ncode: 12',
+    code: 'DOCUMENT_TYPE',
+    path: 'code',
+    message: /write small letters in quotes, e\.g\. "ab"$/,
+  },
+  'a comment where text was meant': {
+    text: 'kind: flat\nlabel: #abc # and more',
+    code: 'DOCUMENT_TYPE',
+    path: 'label',
+    message: /# begins a comment, so put it in quotes: write "#abc/,
   },
   'a choice of types': {
     text: 'kind: flat\nchoice: x',
@@ -328,6 +347,15 @@ t.test('validateDocument lists 200 mistakes and counts the others', async t => {
   const problems = check({ type: 'array', items: { type: 'string' } }, JSON.stringify(Array(5000).fill(1)), 'json')
   t.equal(problems.length, 201)
   t.match(problems.at(-1), { code: 'DOCUMENT_PROBLEMS_MORE', message: /^4800 more/ })
+})
+
+t.test('a version and a colour of a kit are answered with what to type', async t => {
+  const kit = (more: string) => check(personaKitSchema, `dot_id: a\n${more}`)
+  t.match(kit('version: 1.0'), [{ line: 2, column: 10, message: /: write three numbers in quotes, e\.g\. "1\.0\.0"$/ }])
+  t.match(kit('version: "1.0"'), [{ allowed: 'three numbers, e.g. "1.0.0"' }])
+  const [colour] = kit('version: 1.0.0\npalette:\n  primary: #1F6F78\n')
+  t.match(colour, { line: 4, path: 'palette.primary', message: /: write "#1F6F78"$/ })
+  t.match(kit('version: 1.0.0\npalette: {primary: teal}'), [{ allowed: /six digits.*"#1F6F78"/ }])
 })
 
 t.test('validateDocument can keep every value to itself', async t => {

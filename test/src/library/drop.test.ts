@@ -70,6 +70,38 @@ function packageRoot(folder = dirname(fileURLToPath(import.meta.url))): string {
   return existsSync(join(folder, 'package.json')) ? folder : packageRoot(dirname(folder))
 }
 
+t.test('readDrop warns of fields that were meant for known ones, in kits and in kits of orders', async t => {
+  const misspelled = `${kit}descripton: a ranger\nslider: {mecha: 1}\nplan: 7\nname: A\nnames: [A]\ntone:\n  warmht: 0.5\n  colour: 1\n`
+  const folder = t.testdir({ 'a.yaml': misspelled, 'o.yaml': 'personas: [a.yaml]\n' })
+  for (const name of ['a.yaml', 'o.yaml']) {
+    const { drop, problems } = await readDrop(join(folder, name), { root: folder })
+    t.ok(drop, 'is rendered all the same')
+    t.strictSame(
+      problems.map(
+        p => `${p.severity} ${p.file}:${p.line}:${p.column} ${p.path} ${/did you mean .*/.exec(p.message)?.[0]}`,
+      ),
+      [
+        'warning a.yaml:3:1 descripton did you mean "description"?',
+        'warning a.yaml:4:1 slider did you mean "sliders"?',
+        'warning a.yaml:9:3 tone.warmht did you mean "warmth"?',
+      ],
+      name,
+    )
+  }
+})
+
+t.test('readDrop reads a file of another ending by how its text begins', async t => {
+  const folder = t.testdir({
+    'a.txt': `# by hand\n${kit}`,
+    'b.txt': ' {"dot_id": "b", "version": "1.0.0"}',
+    c: kit,
+    'd.json': kit,
+  })
+  for (const name of ['a.txt', 'b.txt', 'c'])
+    t.match(await readDrop(join(folder, name)), { drop: { kind: 'persona-kit' }, problems: [] }, name)
+  t.notOk((await readDrop(join(folder, 'd.json'))).drop, 'an ending that says what it is is believed')
+})
+
 const advice = {
   'an entry of a persona manifest': ['{"call_id": "a", "speaker": "S00"}', /stands inside a list/],
   'a kit with another style of names': ['{"dotId": "a", "version": "1.0.0"}', /did you mean "dot_id"/],

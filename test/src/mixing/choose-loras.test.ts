@@ -115,10 +115,10 @@ t.test('chooseLoras gives a text subject no identity', async t =>
 )
 
 const unfit = {
-  'a missing identity': {
-    talents: [],
+  'an identity under another name': {
+    talents: [{ ...identity(), id: 'avatar.identity.dot_novas' }],
     code: 'TALENT_MISSING',
-    message: `${nova} is left out, no such talent is here: rendered without identity LoRA`,
+    message: `${nova} is left out, no such talent is here: rendered without identity LoRA; did you mean avatar.identity.dot_novas?`,
   },
   'placeholder weights': { talents: [identity({ usable: false })], code: 'TALENT_UNUSABLE' },
   'another family': {
@@ -133,9 +133,16 @@ for (const [title, { talents, ...problem }] of Object.entries(unfit))
   t.test(`chooseLoras leaves an identity out and says why: ${title}`, async t => {
     const { loras, problems } = choose({ talents: talentsById(...talents) })
     t.strictSame(loras, [])
-    t.match(problems, [{ severity: 'warning', found: nova, ...problem }])
+    t.match(problems, [{ severity: 'warning', message: new RegExp(`^${nova} is left out`), ...problem }])
     t.equal(problems.length, 1)
   })
+
+t.test('chooseLoras says nothing of a persona that has no LoRA of its own', async t => {
+  const input = mixInput({ talents: talentsById({ ...identity(), id: 'avatar.identity.dot_borealis' }) })
+  const { leftOut, problems } = chooseLoras(input, placeSliders(input).placed)
+  t.strictSame(problems, [])
+  t.strictSame(leftOut, [{ talent: nova, reason: 'no such talent is here' }], 'but it is on record')
+})
 
 t.test('chooseLoras names the slider of a style that is left out', async t => {
   const { loras, problems } = choose({ talents: talentsById(identity()), variation: { mecha: 0, animal: 0.5 } })

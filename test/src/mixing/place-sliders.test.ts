@@ -25,7 +25,13 @@ t.test('placeSliders names every slider that it cannot place', async t => {
   const { placed, problems } = placeSliders(mixInput({ variation }))
   t.strictSame(placed, [])
   t.match(problems, [
-    { severity: 'error', code: 'SLIDER_UNKNOWN', path: 'sliders.Meca', message: /"mecha"/, allowed: 'mecha, animal' },
+    {
+      severity: 'error',
+      code: 'SLIDER_UNKNOWN',
+      path: 'sliders.Meca',
+      message: /"mecha"/,
+      allowed: 'mecha (0 Mecha, 1 Creature), animal (0 Abstract, 1 Animal)',
+    },
     { severity: 'error', code: 'SLIDER_UNKNOWN', path: 'sliders.constructor' },
     { severity: 'error', code: 'SLIDER_OUT_OF_RANGE', path: 'sliders.animal', found: '1.5' },
     { severity: 'error', code: 'SLIDER_OUT_OF_RANGE', path: 'sliders.mecha', found: 'NaN' },

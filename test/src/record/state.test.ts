@@ -197,6 +197,7 @@ t.test('a run has ended only once that is journaled', async t => {
     [[accepted(), leased(), done()], 'running', 'done'],
     [[accepted({ slots: 2 }), leased(), failed, leased(1, 1), done(1, 1)], 'running', 'failed'],
     [[accepted({ slots: 2 }), leased(), done(), cancelled], 'cancelled', 'cancelled'],
+    [[accepted({ slots: 2 }), leased(), cancelled], 'cancelling', 'open'],
     [ways.skipped, 'waiting', 'done'],
   ]
   for (const [events, open, settled] of cases) {

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import sharp from 'sharp'
 import t from 'tap'
 import type { DraftPicture } from '../../../../plugins/provider-comfyui/draft-server/draft-picture.js'
+import { designCharacter } from '../../../../plugins/provider-comfyui/draft-server/paint-character.js'
 import { chooseLayout } from '../../../../plugins/provider-comfyui/draft-server/paint-layout.js'
 import { drawDraft, paintDraft } from '../../../../plugins/provider-comfyui/draft-server/paint.js'
 
@@ -105,6 +106,26 @@ t.test('a character keeps its looks from seed to seed, and loses them as it drif
   const other = shared(faithful, colours(draw({ seed: 1, drift: 1 })))
   t.equal(again, 1)
   t.ok(other < 0.5, `${other} of the colours remain`)
+})
+
+t.test('the hair is that of the palette, else that of the words, else that of the name', async t => {
+  const hairOf = (part: Partial<DraftPicture>) => designCharacter({ ...base, palette: {}, ...part }).hairColour
+  const own = hairOf({})
+  t.equal(hairOf({ words: 'a woman with long silver hair, red coat' }), '#c3c7cc')
+  t.equal(hairOf({ words: 'red coat, Silver-haired, blue eyes' }), '#c3c7cc')
+  t.equal(hairOf({ words: 'hair is black' }), '#211d24')
+  t.equal(hairOf({ words: 'a blonde in a car' }), '#e4c583')
+  t.not(hairOf({ words: 'dark brown hair' }), hairOf({ words: 'brown hair' }))
+  for (const words of [
+    'a red coat, hair in a bun',
+    'a brown hat over her hair',
+    'silver hairpin in a bun',
+    'chairs of red',
+  ])
+    t.equal(hairOf({ words }), own, words)
+  t.equal(hairOf({ words: 'silver hair', palette: { hair: '#3b6fd1' } }), '#3b6fd1', 'the palette says it')
+  t.equal(hairOf({ words: 'silver hair', palette: { primary: '#3b6fd1' } }), '#c3c7cc', 'the palette does not')
+  t.equal(hairOf({ words: 'silver hair', isPrivate: true }), own, 'private words say nothing')
 })
 
 t.test('both axes change the figure at each pole, and not in the middle', async t => {
