@@ -1,7 +1,5 @@
 #!/usr/bin/env node
-import { exitCodeOf } from './exit-codes.js'
-import { createProgram } from './program.js'
-import { createTerminal } from './terminal.js'
+import { runCommandLine } from './command-line.js'
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', error => {
@@ -10,9 +8,4 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-try {
-  process.exitCode = await createProgram()(process.argv)
-} catch (error) {
-  createTerminal({ json: process.argv.includes('--json'), colour: !process.env['NO_COLOR'] }).fail(error)
-  process.exitCode = exitCodeOf(error)
-}
+process.exitCode = await runCommandLine(process.argv)

@@ -7,7 +7,7 @@ import { inflateSync } from 'node:zlib'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
 import { requestOf } from '../../src/record/carried-record.js'
-import { foundry, foundryJson, packageFolder } from './foundry.js'
+import { foundry, foundryApart, foundryJson, packageFolder } from './foundry.js'
 
 const server = await startDraftServer({ faults: { prepared: true } })
 t.teardown(() => server.close())
@@ -284,7 +284,7 @@ t.test('nothing that was written holds a word of planted personal data', async t
 /** A daemon that renders what lies in a watched call folder, and what it said. */
 async function watchOnce(home: string, folder: string): Promise<string[]> {
   let child: ChildProcess | undefined
-  const ended = foundry(['daemon', '--port', '0', '--server', server.url], {
+  const ended = foundryApart(['daemon', '--port', '0', '--server', server.url], {
     cwd: home,
     started: each => (child = each),
   })

@@ -3,7 +3,7 @@ import t from 'tap'
 import { checkOptions, faultRules, optionRules } from '../../plugins/provider-comfyui/draft-server/check-options.js'
 import { noFaults } from '../../plugins/provider-comfyui/draft-server/options.js'
 import { draftServerOptionsHelp } from '../../src/cli/draft-server-help.js'
-import { foundry } from './foundry.js'
+import { foundry, foundryApart } from './foundry.js'
 
 t.test('the options of the draft server are all explained, each with a range that it keeps to', async t => {
   for (const name of [...Object.keys(optionRules), ...Object.keys(faultRules)])
@@ -61,7 +61,7 @@ t.test('foundry draft-server names every option that is wrong, and starts nothin
 t.test('foundry draft-server takes models as JSON, and can pass for a real server', async t => {
   let child: ChildProcess | undefined
   const models = 'models={"checkpoints":{"mine.safetensors":{"sizeBytes":1}}}'
-  const ended = foundry(['draft-server', '--option', 'isDisguised=true', '--option', models], {
+  const ended = foundryApart(['draft-server', '--option', 'isDisguised=true', '--option', models], {
     cwd: t.testdir({}),
     started: each => (child = each),
   })

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
-import { foundry, foundryJson } from './foundry.js'
+import { foundryApart, foundryJsonApart } from './foundry.js'
 
 const server = await startDraftServer({ faults: { prepared: true } })
 t.teardown(() => server.close())
@@ -29,7 +29,7 @@ async function until(isSo: () => boolean | Promise<boolean>, what: string): Prom
 /** A process of ours in the background, with what it answers in the end. */
 function start(words: readonly string[], cwd: string) {
   let child: ChildProcess | undefined
-  const ended = foundry(words, { cwd, started: each => (child = each) })
+  const ended = foundryApart(words, { cwd, started: each => (child = each) })
   return { ended, kill: (signal: NodeJS.Signals) => child?.kill(signal) }
 }
 
@@ -37,7 +37,10 @@ t.test('every command works the same with a daemon and without', async t => {
   const home = t.testdir({ 'foundry.yaml': '', manifests: {}, 'a.json': kit('a') })
   const call = { cwd: home }
   const daemon = start(['daemon', '--port', '0', ...at], home)
-  await until(async () => (await foundryJson<{ daemon?: boolean }>(['status'], call)).answer.daemon === true, 'daemon')
+  await until(
+    async () => (await foundryJsonApart<{ daemon?: boolean }>(['status'], call)).answer.daemon === true,
+    'daemon',
+  )
   const asked: Record<string, [words: string[], code: number, out: RegExp]> = {
     status: [['status'], 0, /runs {3}1 done/],
     list: [['runs'], 0, /a-[0-9a-f]{10} +done +2\/2/],
@@ -54,25 +57,25 @@ t.test('every command works the same with a daemon and without', async t => {
   const askAll = async () => {
     const said: string[] = []
     for (const [title, [words, code, out]] of Object.entries(asked)) {
-      const ended = await foundry(words, call)
+      const ended = await foundryApart(words, call)
       t.match(ended, { code, out }, title)
       if (title !== 'status' && title !== 'events') said.push(ended.out)
     }
     const [run = ''] = await readdir(join(home, 'runs'))
     const image = join('runs', run, 'images/a/hero-portrait-0001.png')
-    t.match(await foundry(['reproduce', image, '--output', 'again.png', ...at], call), {
+    t.match(await foundryApart(['reproduce', image, '--output', 'again.png', ...at], call), {
       code: 0,
       out: /pixels the same/,
     })
     sayings.push(said)
   }
-  const own = await foundry(['render', 'a.json', '--count', '1', ...at], call)
+  const own = await foundryApart(['render', 'a.json', '--count', '1', ...at], call)
   t.equal(own.code, 0)
   t.notMatch(own.err, /no effect/, 'the servers of the daemon were named')
   await askAll()
-  const away = await foundry(['runs', 'rm', 'a'], call)
+  const away = await foundryApart(['runs', 'rm', 'a'], call)
   t.match(away, { code: 0, out: /Removed a-/ })
-  t.match(await foundry(['render', 'a.json'], call), { code: 0 })
+  t.match(await foundryApart(['render', 'a.json'], call), { code: 0 })
   daemon.kill('SIGTERM')
   t.equal((await daemon.ended).code, 0)
   await askAll()
@@ -89,14 +92,14 @@ t.test('drafts that a daemon would make real are refused', async t => {
   const daemon = start(['daemon', '--port', '0', '--server', real.url], home)
   const call = { cwd: home }
   await until(async () => {
-    const { answer } = await foundryJson<{ servers?: { state: string }[] }>(['status'], call)
+    const { answer } = await foundryJsonApart<{ servers?: { state: string }[] }>(['status'], call)
     return answer.servers?.[0]?.state === 'ready'
   }, 'daemon ready')
-  t.match(await foundryJson(['render', 'a.json', '--draft'], call), {
+  t.match(await foundryJsonApart(['render', 'a.json', '--draft'], call), {
     code: 2,
     answer: { error: { code: 'USAGE_INVALID', message: /not drafts.*--home DIR/ } },
   })
-  const elsewhere = await foundry(['render', 'a.json', '--dry-run', '--server', 'http://127.0.0.1:9'], call)
+  const elsewhere = await foundryApart(['render', 'a.json', '--dry-run', '--server', 'http://127.0.0.1:9'], call)
   t.match(elsewhere, {
     code: 0,
     err: /http:\/\/127\.0\.0\.1:9 has no effect: process \d+ works on this home .*stop it \("kill \d+"\)/,
@@ -129,38 +132,50 @@ t.test('two commands on one home at once: the second goes through the first, and
     ['render', 'b.json', '--fresh', '--templates', 'hero-portrait', '--count', '2', '--json', ...at],
     home,
   )
-  await until(async () => (await foundryJson<Answer>(['runs', 'list'], { cwd: home })).answer.runs.length === 4, 'both')
+  await until(
+    async () => (await foundryJsonApart<Answer>(['runs', 'list'], { cwd: home })).answer.runs.length === 4,
+    'both',
+  )
   third.kill('SIGKILL')
   server.setFaults({ jobMs: 0 })
   server.loseQueue()
   const [killed, taken] = await Promise.all([third.ended, fourth.ended])
   t.equal(killed.code, null)
   t.equal(taken.code, 0, taken.err)
-  t.match(await foundry(['render', 'a.json', '--templates', 'hero-portrait', '--count', '3', ...at], { cwd: home }), {
-    code: 0,
-  })
+  t.match(
+    await foundryApart(['render', 'a.json', '--templates', 'hero-portrait', '--count', '3', ...at], { cwd: home }),
+    {
+      code: 0,
+    },
+  )
 })
 
 t.test('a folder that is no home stays none', async t => {
   const dir = t.testdir({ 'a.json': kit('a') })
   for (const words of [['runs'], ['status'], ['drops'], ['verify', 'x'], ['runs', 'rm', 'x'], ['talents', 'list']]) {
-    const ended = await foundryJson(words, { cwd: dir })
+    const ended = await foundryJsonApart(words, { cwd: dir })
     t.match(ended, { code: 2, answer: { error: { code: 'HOME_MISSING', message: /foundry init/ } } }, words.join(' '))
   }
-  t.match(await foundry(['doctor', '--draft'], { cwd: dir }), { code: 1, out: /✘ home: .* is none\n.*foundry init/ })
-  t.match(await foundry(['render', 'gone.json', '--draft'], { cwd: dir }), { code: 2 })
+  t.match(await foundryApart(['doctor', '--draft'], { cwd: dir }), {
+    code: 1,
+    out: /✘ home: .* is none\n.*foundry init/,
+  })
+  t.match(await foundryApart(['render', 'gone.json', '--draft'], { cwd: dir }), { code: 2 })
   t.same(await readdir(dir), ['a.json'])
-  t.match(await foundry(['render', 'a.json', '--draft'], { cwd: dir }), { code: 0, err: /\.foundry\/ are kept in/ })
+  t.match(await foundryApart(['render', 'a.json', '--draft'], { cwd: dir }), {
+    code: 0,
+    err: /\.foundry\/ are kept in/,
+  })
   t.ok(existsSync(join(dir, '.foundry')))
   await writeFile(join(dir, 'foundry.yaml'), 'servers: 3\nfamly: sd15\n')
-  const sick = await foundry(['doctor'], { cwd: dir })
+  const sick = await foundryApart(['doctor'], { cwd: dir })
   t.match(sick, { code: 1, out: /✘ configuration: foundry\.yaml:1.*servers/ })
-  t.match(await foundryJson(['runs'], { cwd: dir }), { code: 2, answer: { error: { code: 'CONFIG_INVALID' } } })
+  t.match(await foundryJsonApart(['runs'], { cwd: dir }), { code: 2, answer: { error: { code: 'CONFIG_INVALID' } } })
 })
 
 t.test('a reader that goes away changes no exit code', async t => {
   const home = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a') })
-  const run = foundry(['render', 'a.json', ...at], {
+  const run = foundryApart(['render', 'a.json', ...at], {
     cwd: home,
     started: child => {
       child.stdout?.destroy()
@@ -169,11 +184,11 @@ t.test('a reader that goes away changes no exit code', async t => {
   })
   t.equal((await run).code, 0)
   let child: ChildProcess | undefined
-  const serving = foundry(['draft-server', '--port', '0'], { cwd: home, started: each => (child = each) })
+  const serving = foundryApart(['draft-server', '--port', '0'], { cwd: home, started: each => (child = each) })
   if (child?.stdout) await once(child.stdout, 'data')
   child?.kill('SIGINT')
   t.match(await serving, { code: 0, out: /The draft server answers at http/ })
-  t.match(await foundry(['draft-server', '--option', 'jobMS=2'], { cwd: home }), {
+  t.match(await foundryApart(['draft-server', '--option', 'jobMS=2'], { cwd: home }), {
     code: 2,
     err: /jobMS: The draft server has no such option/,
   })

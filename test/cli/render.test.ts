@@ -2,7 +2,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
-import { foundry, foundryJson } from './foundry.js'
+import { foundry, foundryJson, foundryJsonApart } from './foundry.js'
 
 const server = await startDraftServer({ faults: { prepared: true } })
 t.teardown(() => server.close())
@@ -168,7 +168,7 @@ t.test('some failed, timed out, interrupted, and then done', async t => {
   const words = ['render', 'a.json', ...at]
   const hook = `printf '%s|%s' "$FOUNDRY_EXIT_CODE" "$FOUNDRY_RUNS" > done.txt; echo loud`
   server.setFaults({ failNext: 1 })
-  const some = await foundryJson<Answer>([...words, '--on-done', hook], call)
+  const some = await foundryJsonApart<Answer>([...words, '--on-done', hook], call)
   t.match(some, {
     code: 1,
     answer: { exitCode: 1, runs: [{ state: 'failed', counts: { done: 1, failed: 1 } }] },
@@ -188,7 +188,7 @@ t.test('some failed, timed out, interrupted, and then done', async t => {
   t.match(late, { code: 124, answer: { exitCode: 124 } })
   server.loseQueue()
   const sent = server.ledger.length
-  const stopped = await foundryJson<Answer>([...words, '--count', '3'], {
+  const stopped = await foundryJsonApart<Answer>([...words, '--count', '3'], {
     ...call,
     started: child => {
       const look = setInterval(() => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
-import { foundry, foundryJson } from './foundry.js'
+import { foundry, foundryApart, foundryJson } from './foundry.js'
 
 t.setTimeout(120_000)
 const kit = (id: string) => JSON.stringify({ dot_id: id, version: '1.0.0' })
@@ -17,7 +17,10 @@ t.test('what nobody works at does not run, and what is not there is said', async
 
   const at = ['--templates', 'hero-portrait', '--count', '2', '--server', server.url]
   let kill = () => {}
-  const cut = foundry(['render', 'a.json', ...at], { ...call, started: child => (kill = () => child.kill('SIGKILL')) })
+  const cut = foundryApart(['render', 'a.json', ...at], {
+    ...call,
+    started: child => (kill = () => child.kill('SIGKILL')),
+  })
   while (server.ledger.length === 0) await sleep(25)
   kill()
   await cut
