@@ -40,7 +40,7 @@ const files = (await readdir(folder, { recursive: true }))
 const outcomes: Outcome[] = []
 const startedAt = Date.now()
 const queue = files.values()
-await Promise.all(Array.from({ length: Math.min(4, Math.max(2, availableParallelism())) }, work))
+await Promise.all(Array.from({ length: Math.min(4, availableParallelism() + 1) }, work))
 
 const skipped = outcomes.flatMap(each => each.skipped)
 for (const name of skipped) console.log(`skipped: ${name}`)
