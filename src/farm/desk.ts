@@ -125,7 +125,7 @@ export class Desk {
 
   async submitted(job: Job, attempt: Attempt, submittedSha256: string): Promise<void> {
     const { run, slot } = job
-    await this.appendSoon({
+    await this.append({
       kind: 'attempt-submitted',
       at: Date.now(),
       run,
@@ -298,7 +298,7 @@ export class Desk {
   private async settle(run: OpenRun, job: Job, attempt: number, committed: Committed): Promise<void> {
     const { file, sha256, traceSha256, sizeBytes } = committed
     const slot = job.slot.ordinal
-    await this.appendSoon({
+    await this.append({
       kind: 'slot-done',
       at: Date.now(),
       run: job.run,
@@ -401,10 +401,6 @@ export class Desk {
 
   private append(...events: FoundryEvent[]): Promise<void> {
     return this.persist(() => this.host.ledger.append(...events))
-  }
-
-  private appendSoon(...events: FoundryEvent[]): Promise<void> {
-    return this.persist(() => this.host.ledger.appendSoon(...events))
   }
 
   private persist<Result>(write: () => Promise<Result>): Promise<Result> {

@@ -57,9 +57,6 @@ export class Journal {
   #waiting: Append[] = []
   #waitingSizeBytes = 0
   #nextGroupAt = -Infinity
-  /** When the most urgent of those that wait must be written, and what tells that this is now. */
-  #dueAt = Infinity
-  #due = new AbortController()
   #epochCheckedAt = -Infinity
   #isFlushing = false
   #isClosed = false
@@ -93,9 +90,9 @@ export class Journal {
   /**
    * Adds events, kept in order and next to each other. Answers the sequence of the last one, once all are durable.
    * Rejects with FILE_WRITE_FAILED when none was kept and a later try may succeed (a full disk); with JOURNAL_BROKEN or
-   * HOME_OWNERSHIP_LOST when nothing is written any more. What is not urgent waits up to `waitMsMax` for others to share a sync with.
+   * HOME_OWNERSHIP_LOST when nothing is written any more.
    */
-  async append(events: readonly object[], waitMsMax = 0): Promise<number> {
+  async append(events: readonly object[]): Promise<number> {
     this.#assertOpen()
     if (events.length === 0) return this.#sequence
     const texts = events.map(event => JSON.stringify(event))
@@ -106,7 +103,7 @@ export class Journal {
         throw failure('FILE_TOO_LARGE', { file: 'A journal record', sizeBytes, sizeBytesMax: recordSizeBytesMax })
       wholeSizeBytes += sizeBytes
     }
-    return this.#enqueue(texts, wholeSizeBytes, performance.now() + waitMsMax)
+    return this.#enqueue(texts, wholeSizeBytes)
   }
 
   /**
@@ -136,17 +133,14 @@ export class Journal {
   /** Writes what was appended before, then takes no more. */
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#due.abort()
     while (this.#waiting.length > 0) await this.#exclusively(() => Promise.resolve())
     await this.#exclusively(() => this.#finishSegment())
   }
 
-  #enqueue(texts: string[], sizeBytes: number, dueAt: number): Promise<number> {
+  #enqueue(texts: string[], sizeBytes: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ texts, sizeBytes, resolve, reject })
       this.#waitingSizeBytes += sizeBytes
-      this.#dueAt = Math.min(this.#dueAt, dueAt)
-      if (this.#dueAt <= performance.now()) this.#due.abort()
       if (this.#waitingSizeBytes > pendingSizeBytesMax)
         this.#break(broken('more waits to be written than is kept waiting'))
       else this.#flushSoon()
@@ -165,18 +159,11 @@ export class Journal {
     })
   }
 
-  /** An urgent append waits for no more than its own turn of the event loop, but under load it waits for company. */
+  /** An append waits for no more than its own turn of the event loop, but under load it waits for company. */
   async #gather(): Promise<void> {
-    await this.#urgent()
     const waitMs = this.#nextGroupAt - performance.now()
     await (waitMs > 0 && this.#waitingSizeBytes < groupSizeBytes ? wait(Math.ceil(waitMs)) : nextTurn())
     this.#nextGroupAt = Math.max(this.#nextGroupAt, performance.now() - burstMs) + groupMs
-  }
-
-  /** Resolves when one of those that wait can wait no longer. */
-  async #urgent(): Promise<void> {
-    const leftMs = this.#dueAt - performance.now()
-    if (leftMs > 0 && !this.#isClosed) await wait(leftMs, undefined, this.#due).catch(() => undefined)
   }
 
   #takeGroup(): Append[] {
@@ -188,9 +175,6 @@ export class Journal {
       count++
     }
     this.#waitingSizeBytes -= sizeBytes
-    // What is left over had company enough.
-    this.#dueAt = count < this.#waiting.length ? -Infinity : Infinity
-    this.#due = new AbortController()
     return this.#waiting.splice(0, count)
   }
 

@@ -5,15 +5,11 @@ import { fromSnapshot, toSnapshot } from './state-snapshot.js'
 
 export type LedgerListener = (event: FoundryEvent, sequence: number) => void
 
-const companyMsMax = 5
-
 /** The journal and the state that follows from it. What `append` answered is durable and applied, in order. */
 export interface Ledger {
   readonly state: FoundryState
   readonly journal: Journal
   append(...events: FoundryEvent[]): Promise<void>
-  /** The same for what nobody waits for: within 5 ms, so that events of busy servers share a sync. */
-  appendSoon(...events: FoundryEvent[]): Promise<void>
   /** Is told every event after it was applied. Answers how to stop. */
   listen(listener: LedgerListener): () => void
   /** The events of one run, the oldest first. */
@@ -51,20 +47,18 @@ export async function openLedger(folder: string, options: LedgerOptions): Promis
     },
   })
   applied = journal.sequence
-  const append = async (events: FoundryEvent[], waitMsMax: number) => {
-    const last = await journal.append(events, waitMsMax)
-    events.forEach((event, at) => {
-      const sequence = last - events.length + 1 + at
-      take(event, sequence)
-      for (const listener of listeners) listener(event, sequence)
-    })
-    applied = last
-  }
   return {
     state,
     journal,
-    append: (...events) => append(events, 0),
-    appendSoon: (...events) => append(events, companyMsMax),
+    async append(...events) {
+      const last = await journal.append(events)
+      events.forEach((event, at) => {
+        const sequence = last - events.length + 1 + at
+        take(event, sequence)
+        for (const listener of listeners) listener(event, sequence)
+      })
+      applied = last
+    },
     listen(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

@@ -99,22 +99,6 @@ t.test('append acknowledges only after the sync', async t => {
   await journal.close()
 })
 
-t.test('what is not urgent waits for company, no longer than it may, and keeps its place', async t => {
-  const folder = t.testdir()
-  const { journal } = await reopen(folder)
-  let isAcknowledged = false
-  const patient = journal.append(numbered(1, 1), 60_000).then(() => (isAcknowledged = true))
-  await new Promise(resolve => setTimeout(resolve, 60))
-  t.notOk(isAcknowledged, 'nobody has come yet')
-  t.equal(await journal.append(numbered(2, 2)), (await replayed(folder)).events.length + 1, 'company takes it along')
-  await patient
-  await journal.append(numbered(3, 3), 5)
-  const closing = journal.append(numbered(4, 4), 60_000)
-  await journal.close()
-  await closing
-  t.strictSame((await replayed(folder)).events, numbered(1, 4))
-})
-
 for (const spec of ['fsync=EIO@1', 'sync=error'])
   t.test(`a journal whose ${spec} writes nothing any more`, async t => {
     const folder = t.testdir()
