@@ -16,6 +16,7 @@ import { chooseNextStep } from './choose-next-step.js'
 import type { Claim } from './engine.js'
 import { failureOf, failureOfCheck } from './failure-of.js'
 import type { RenderedFacts } from './open-run.js'
+import { Settled } from './settled.js'
 import { Signal } from './signal.js'
 import type { Active, ServerOptions, ServerState, ServerStatus, WorkerHost } from './worker-host.js'
 import { type Work, Works } from './works.js'
@@ -46,6 +47,7 @@ export class ServerWorker {
   /** Attempts from lease to commit. */
   private readonly works = new Set<Promise<void>>()
   private readonly working: Works
+  private readonly settled: Settled
   private readonly checked = new Map<string, Promise<void>>()
   private readonly signal = new Signal()
   private rendered = 0
@@ -65,6 +67,7 @@ export class ServerWorker {
   ) {
     this.entry = options.entry
     this.connection = options.connection
+    this.settled = new Settled(options.connection)
     this.working = new Works({
       connection: this.connection,
       end: this.abort.signal,
@@ -164,6 +167,7 @@ export class ServerWorker {
     while (this.works.size > 0 && Date.now() < until) {
       await this.signal.wait(Math.max(1, until - Date.now()), this.abort.signal)
     }
+    if (this.state === 'ready') await this.settled.flush()
     this.abort.abort()
     this.signal.notify()
     await this.loop
@@ -186,7 +190,9 @@ export class ServerWorker {
       }
       delayMs = probeDelayMsMin
       if (performance.now() - this.heardAt > quietMsMax && !(await this.look())) continue
-      if (!(await this.tryFill())) await this.signal.wait(idleCheckMs, this.abort.signal)
+      if (await this.tryFill()) continue
+      if (this.works.size === 0) void this.settled.flush()
+      await this.signal.wait(idleCheckMs, this.abort.signal)
     }
   }
 
@@ -367,6 +373,7 @@ export class ServerWorker {
       const bytes = await this.fetch(output, signal)
       const timings = { ...facts.timings, fetchMs: Math.round(performance.now() - begin) }
       await this.host.desk.commit(job, attempt, bytes, { ...facts, timings })
+      this.settled.add(attempt)
       this.rendered++
     } catch (error) {
       if (!signal.aborted) await this.fail(job, attempt, failureOf(error))

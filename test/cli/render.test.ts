@@ -46,6 +46,7 @@ t.test('a folder of good and bad drops: the good ones are rendered, every proble
     answer.refused.map(each => each.problems.map(problem => problem.path)),
     [['version', 'sliders.mecha'], [undefined]],
   )
+  t.same(await (await fetch(`${server.url}/history`)).json(), {}, 'the server is told to forget what is committed')
   const again = await foundry(['render', 'drops', ...at], { cwd: dir })
   t.match(again, {
     code: 2,

@@ -1,0 +1,27 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Attempt, Connection } from '../plugins/contract.js'
+
+/** Servers keep what they rendered in memory, the history of ComfyUI up to 10,000 jobs: committed attempts are deleted there in groups. */
+const groupMax = 64
+const forgetMsMax = 2000
+
+/** Attempts of one server whose pictures are committed, until the server has forgotten them. */
+export class Settled {
+  private attempts: Attempt[] = []
+
+  constructor(private readonly connection: Pick<Connection, 'forget'>) {}
+
+  add(attempt: Attempt): void {
+    this.attempts.push(attempt)
+    if (this.attempts.length >= groupMax) void this.flush()
+  }
+
+  /** Never rejects: what a server keeps does no harm. */
+  async flush(): Promise<void> {
+    const attempts = this.attempts
+    this.attempts = []
+    const limit = AbortSignal.timeout(forgetMsMax)
+    const forgotten = attempts.map(attempt => this.connection.forget?.(attempt, limit).catch(() => undefined))
+    await Promise.race([Promise.all(forgotten), sleep(forgetMsMax, undefined, { ref: false })])
+  }
+}
