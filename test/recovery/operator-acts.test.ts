@@ -66,7 +66,12 @@ t.test('a run that is cancelled ends, keeps what is done, and goes on when retri
   t.teardown(() => daemon.kill())
   await until('pictures', () => filesUnder(join(home, 'runs')).filter(each => each.endsWith('.png')).length > 5)
   const [id = ''] = readdirSync(join(home, 'runs'))
+  // However long the command takes to start, something is left for it to cancel.
+  const paceOf = (jobMs: number) =>
+    fetch(`${draft.url}/draft/faults`, { method: 'POST', body: JSON.stringify({ jobMs }) })
+  t.ok((await paceOf(30_000)).ok)
   t.equal((await run('runs', 'cancel', id)).code, 0)
+  t.ok((await paceOf(10)).ok)
   await until('its end', () => isFinished(home))
   const report = join(home, 'runs', id, 'report.json')
   const { state, counts } = JSON.parse(readFileSync(report, 'utf8'))
