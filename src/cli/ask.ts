@@ -37,7 +37,7 @@ export function ask(config: Config, terminal: Terminal) {
           ...(state !== undefined && { state }),
           ...(limit !== undefined && { limit }),
         })
-        terminal.answer(answer)
+        terminal.answer({ ...answer, runs: answer.runs.map(run => ({ ...run, state: stateAt(door, run.state) })) })
         if (answer.all === 0) terminal.say('No runs yet: "foundry render PATH" makes one.')
         else if (answer.runs.length === 0)
           terminal.say(`No run is ${state}. Runs in all: ${answer.all} ("foundry runs list").`)
@@ -63,15 +63,20 @@ export function ask(config: Config, terminal: Terminal) {
           ...(state !== undefined && { state }),
           ...(limit !== undefined && { limit }),
         })
-        terminal.answer(answer)
+        const slots = answer.slots.map(slot => ({ ...slot, state: stateAt(door, slot.state) }))
+        terminal.answer({ ...answer, state: stateAt(door, answer.state), slots })
         terminal.say(
           `${answer.run} is ${stateAt(door, answer.state)}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`,
         )
-        if (answer.slots.length === 0 && state !== undefined) terminal.say(`No slot of it is ${state}.`)
-        if (answer.slots.length > 0)
-          terminal.say(table(answer.slots.map(slot => [slot.slot, slot.state, slot.file ?? slot.reason ?? ''])))
-        if (answer.total > answer.slots.length)
-          terminal.say(`… ${answer.total - answer.slots.length} more: --limit ${answer.total}`)
+        if (slots.length === 0 && state !== undefined) terminal.say(`No slot of it is ${state}.`)
+        const isSwept = slots.some(slot => slot.sliders)
+        const swept = ({ sliders = {} }: { sliders?: Record<string, number> }) =>
+          isSwept ? [listSliders(sliders)] : []
+        if (slots.length > 0)
+          terminal.say(
+            table(slots.map(slot => [slot.slot, ...swept(slot), slot.state, slot.file ?? slot.reason ?? ''])),
+          )
+        if (answer.total > slots.length) terminal.say(`… ${answer.total - slots.length} more: --limit ${answer.total}`)
         return undefined
       }),
     events: (id: string, { limit }: ListFlags) =>
@@ -154,10 +159,15 @@ export function ask(config: Config, terminal: Terminal) {
         terminal.answer(answer)
         const { run, images, inputs, differences, others } = answer
         if (others.length > 0) terminal.note(`"${id}" is also the beginning of ${others.join(', ')}: this is ${run}`)
-        for (const { what, expected, found } of differences)
-          terminal.say(
-            `${terminal.paint('red', '✘')} ${what}: recorded ${shortHash(expected)}, found ${shortHash(found)}`,
-          )
+        for (const { what, expected, found, file, isEdited } of differences) {
+          const mark = isEdited ? terminal.paint('yellow', '!') : terminal.paint('red', '✘')
+          const name = file === undefined ? what : `${what} (${file})`
+          terminal.say(`${mark} ${name}: recorded ${shortHash(expected)}, found ${shortHash(found)}`)
+        }
+        if (differences.length > 0 && differences.every(each => each.isEdited)) {
+          const pictures = images === 0 ? '' : '; pictures are as recorded'
+          terminal.say(`  source edited since (the run is of an older version)${pictures}`)
+        }
         if (differences.length > 0) return exitCodes.someFailed
         if (images === 0 && !answer.isEmpty) {
           const { state } = answer
@@ -229,6 +239,13 @@ function interrupt({ running, ...counts }: Record<string, number>): Record<strin
 /** The beginning of a hash; words that stand in its place are left whole. */
 function shortHash(text: string): string {
   return /^[0-9a-f]{64}$/.test(text) ? text.slice(0, 12) : text
+}
+
+/** As on contact sheets. */
+function listSliders(sliders: Record<string, number>): string {
+  return Object.entries(sliders)
+    .map(([slider, value]) => `${slider} ${value}`)
+    .join(' · ')
 }
 
 function count(number: number, noun: string): string {

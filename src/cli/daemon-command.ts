@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { checkAddress, createApi } from '../api/server.js'
 import { createEventHub } from '../api/events.js'
 import { watchDelay } from '../api/metrics.js'
@@ -38,6 +39,7 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
     await ownership.announce({ apiUrl: url })
     log.info({ url, home: config.paths.home, renderer: foundry.renderer }, 'daemon ready')
     if (terminal.isLive) terminal.note(`foundry watches ${config.paths.manifests} and answers at ${url}`)
+    log.info(describeWatched(config), 'daemon watches')
     await foundry.farm.start()
     await intake.start()
     const signal = await Promise.race([stop, open.broken])
@@ -56,6 +58,7 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
     await open.close(config.drainMs)
     await api.close()
     delay.stop()
+    log.info('daemon stopped')
   }
 }
 
@@ -71,6 +74,15 @@ async function listen(api: Awaited<ReturnType<typeof createApi>>, config: Config
       },
       error,
     )
+  }
+}
+
+/** Folders of the home by name; call folders belong to others, and where they lie is not for a log. */
+function describeWatched(config: Config) {
+  const roots = watchedRoots(config)
+  return {
+    folders: roots.filter(({ kind }) => kind === 'manifests').map(({ folder }) => relative(config.paths.home, folder)),
+    callFolders: roots.filter(({ kind }) => kind === 'calls').length,
   }
 }
 

@@ -56,9 +56,15 @@ async function lookAtServer({ entry: { name, url = '' }, connection }: Server, t
   } catch (error) {
     const next =
       'start ComfyUI (python main.py), mend the address (--server, or foundry.yaml), or render drafts with --draft'
-    tell({ what, state: 'wrong', found: reasonOf(error), next })
+    tell({ what, state: 'wrong', found: withoutServer(reasonOf(error), name), next })
     return undefined
   }
+}
+
+/** A provider begins with `name (address)`, which the finding has said already. */
+function withoutServer(reason: string, name: string): string {
+  if (!reason.startsWith(`${name} (`)) return reason
+  return reason.slice(reason.indexOf(')') + 1).replace(/^:? /, '')
 }
 
 /** Answers how many workflows can run there. */

@@ -14,6 +14,7 @@ import { repairJournal } from '../record/journal-repair.js'
 import { type Finding, lookAtServers } from './doctor-servers.js'
 import { exitCodes } from './exit-codes.js'
 import { commandLog } from './log.js'
+import { countUsable } from './talents-commands.js'
 import type { Terminal } from './terminal.js'
 
 const freeBytesMin = 1024 ** 3
@@ -140,8 +141,7 @@ async function lookAtHome(config: Config, tell: (finding: Finding) => void, repa
 }
 
 function lookAtShelf(shelf: Shelf, tell: (finding: Finding) => void): void {
-  const usable = [...shelf.talents.values()].filter(talent => talent.usable)
-  tell({ what: 'talents', state: 'ok', found: `${usable.length} of ${shelf.talents.size} kits can be used` })
+  tell({ what: 'talents', state: 'ok', found: countUsable([...shelf.talents.values()], shelf.talents.size) })
   tell({
     what: 'templates',
     state: shelf.templates.size > 0 ? 'ok' : 'wrong',

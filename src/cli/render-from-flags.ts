@@ -56,7 +56,7 @@ export async function runAvatars({ terminal, flags, config }: CommandContext<Ava
   const { draft, apiUrl, personaManifest, outputRoot, dryRun } = flags
   const chosen = await config({ servers: draft ? undefined : [apiUrl], serverOption, draft })
   checkOutputRoot(outputRoot)
-  const options = avatarOptions(flags, terminal)
+  const options = avatarOptions(flags)
   const exitCode = await render([personaManifest], chosen, terminal, options).catch((error: unknown) => {
     const isUnanswered = error instanceof FoundryError && error.code === 'SERVER_NONE'
     if (!isUnanswered || !Array.isArray(error.details['tried'])) throw error
@@ -102,20 +102,16 @@ function renderOptions(flags: RenderFlags): RenderOptions {
   }
 }
 
-function avatarOptions(flags: AvatarFlags, terminal: Terminal): RenderOptions {
+function avatarOptions(flags: AvatarFlags): RenderOptions {
   const { outputRoot, batchSize, avatarWorkflow, backdropWorkflow, initialPrompt, dryRun, draft } = flags
-  const persona = findWorkflowFile(avatarWorkflow, 'avatars', terminal)
-  const backdrop = findWorkflowFile(backdropWorkflow, 'backdrops', terminal)
-  if (persona === 'missing' && backdrop === 'missing')
-    throw failure('USAGE_INVALID', { problem: 'Both workflow files are missing', next: 'nothing is left to render' })
+  const workflow = workflowNamed('--avatar-workflow', avatarWorkflow)
+  const backdrop = workflowNamed('--backdrop-workflow', backdropWorkflow)
   return {
     submission: {
       callFolder: resolve(outputRoot),
       inFlightMax: batchSize,
-      ...(persona === 'missing' && { templates: ['backdrop'] }),
-      ...(backdrop === 'missing' && { templates: ['hero-portrait'] }),
-      ...(persona !== undefined && persona !== 'missing' && { workflow: persona.path }),
-      ...(backdrop !== undefined && backdrop !== 'missing' && { backdropWorkflow: backdrop.path }),
+      ...(workflow !== undefined && { workflow }),
+      ...(backdrop !== undefined && { backdropWorkflow: backdrop }),
       ...(initialPrompt.trim() !== '' && { prompt: initialPrompt }),
       ...(dryRun && { dryRun }),
     },
@@ -124,17 +120,16 @@ function avatarOptions(flags: AvatarFlags, terminal: Terminal): RenderOptions {
   }
 }
 
-/** The older generator went on without the pictures of a workflow that is not there. */
-function findWorkflowFile(
-  path: string | undefined,
-  pictures: string,
-  terminal: Terminal,
-): { path: string } | 'missing' | undefined {
-  if (path === undefined) return undefined
-  if (!isWorkflowPath(path) || existsSync(path)) return { path: isWorkflowPath(path) ? resolve(path) : path }
-  const message = `There is no such workflow file: no ${pictures} are rendered`
-  terminal.problems([{ severity: 'warning', code: 'WORKFLOW_FILE_MISSING', file: path, message }])
-  return 'missing'
+/** A name of the library as it is, a path as an absolute one. Throws USAGE_INVALID where no such file lies. */
+function workflowNamed(option: string, name: string | undefined): string | undefined {
+  if (name === undefined || !isWorkflowPath(name)) return name
+  const path = resolve(name)
+  if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path
+  const problem = `${option} ${name} is no file (looked for ${path})`
+  throw failure('USAGE_INVALID', {
+    problem,
+    next: 'name a ComfyUI API file, or leave the option out for the usual workflow',
+  })
 }
 
 function waiting({ verbose, timeout, onDone }: WaitFlags): Omit<RenderOptions, 'submission'> {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/config.js'
 import { isHome } from '../config/config.js'
@@ -79,6 +81,7 @@ async function renderDrops(
   const interrupt = listenForInterrupt(() => terminal.note(describeStop(door)))
   const limit = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(clampTimeout(options.timeoutMs))
   const isNewHome = !isHome(config.paths.home)
+  const isUnused = !existsSync(config.paths.dot)
   try {
     door = await openDoor(config, { isVerbose: options.isVerbose, progress: progress.tick, mayMakeHome: true })
     if (isNewHome && !submission.dryRun) terminal.note(`runs/ and .foundry/ are kept in ${config.paths.home}`)
@@ -101,23 +104,26 @@ async function renderDrops(
       for (const { run, missing } of open) if (missing) terminal.note(`${run} ${describeMissing(missing)}`)
       throw failure('SERVER_NONE', { tried })
     }
-    const outcomes = await waitForRuns(door, submitted, {
+    const seen = await waitForRuns(door, submitted, {
       progress,
       servers: watchServers(terminal),
       stops: [interrupt.signal, ...(limit ? [limit] : [])],
     })
+    await tellReasons(door, seen)
+    const outcomes = await leaveUnfinished(door, seen)
     const code = interrupt.signal.aborted
       ? exitCodes.interrupted
       : limit?.aborted && outcomes.some(each => !isEnded(each.state))
         ? exitCodes.timedOut
         : codeOf(outcomes, refused)
     progress.end()
-    await tellReasons(door, outcomes)
     reportRender({ exitCode: code, runs: outcomes, refused }, submitted, terminal)
     return { exitCode: code, runs: outcomes }
   } finally {
     progress.end()
     await door?.close(interruptDrainMs)
+    // A plan leaves nothing behind where nothing was.
+    if (isUnused && submission.dryRun && door?.own) await rm(config.paths.dot, { recursive: true, force: true })
     interrupt.stop()
   }
 }
@@ -238,6 +244,19 @@ async function waitForRuns(
     await servers.look(door)
     await nextNews(door, stop)
   }
+}
+
+/** With the owner of the home, what is unfinished ends its work: nobody is rendering it any more. */
+async function leaveUnfinished(door: Door, outcomes: readonly Outcome[]): Promise<readonly Outcome[]> {
+  if (!door.own || outcomes.every(each => isEnded(each.state))) return outcomes
+  await door.close(interruptDrainMs)
+  const left = outcomes.map(async each => {
+    const { state, counts } = await door.call('runs.show', { id: each.run, limit: 0 })
+    if (isEnded(state)) return { ...each, state, counts }
+    const { waiting = 0, running = 0 } = counts
+    return { ...each, state: 'interrupted', counts: { ...counts, waiting: waiting + running, running: 0 } }
+  })
+  return Promise.all(left)
 }
 
 /** As the owner of the home, for as long as this command lasts. */

@@ -60,7 +60,20 @@ export function reportRender(answer: RenderAnswer, submitted: readonly Submitted
   for (const outcome of answer.runs) {
     const wasDone = submitted.some(each => each.run === outcome.run && !each.isNew && isEnded(each.state))
     reportRun(outcome, wasDone, terminal)
+    const plan = submitted.find(each => each.run === outcome.run)?.plan ?? []
+    for (const line of describeSkipped(plan)) terminal.say(`  skipped   ${line}`)
   }
+}
+
+const skippedMax = 5
+
+/** What of a plan has nothing to render, with its reason. */
+function describeSkipped(plan: Submitted['plan']): string[] {
+  const lines = plan.flatMap(({ subject, template, skipped }) =>
+    skipped === undefined ? [] : [`${subject}/${template}: ${skipped}`],
+  )
+  const rest = lines.length > skippedMax ? [`and ${lines.length - skippedMax} more`] : []
+  return [...lines.slice(0, skippedMax), ...rest]
 }
 
 /** Many drops of one library have the same things to say. */
@@ -71,7 +84,7 @@ function distinct(problems: readonly Problem[]): Problem[] {
 /** How many pictures are gone from the disk, and which. */
 export function describeMissing({ slots, files }: NonNullable<Submitted['missing']>): string {
   const rest = slots > files.length ? ` and ${slots - files.length} more` : ''
-  return `lacks files of ${slots} ${slots === 1 ? 'picture' : 'pictures'} (${files.join(', ')}${rest})`
+  return `lacks or has changed files of ${slots} ${slots === 1 ? 'picture' : 'pictures'} (${files.join(', ')}${rest})`
 }
 
 /** What would be rendered. */

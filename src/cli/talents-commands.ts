@@ -71,8 +71,15 @@ export async function validateTalents(config: Config, terminal: Terminal, folder
     problems,
   })
   if (!terminal.isJson) terminal.problems(problems)
-  terminal.say(`${talents.filter(each => each.usable).length} of ${talents.length + refused.length} kits can be used`)
+  terminal.say(countUsable(talents, talents.length + refused.length))
   return hasErrors(problems) ? exitCodes.someFailed : exitCodes.done
+}
+
+/** How many kits can be used, and how many of those have draft weights, which no real server is sent. */
+export function countUsable(talents: readonly Talent[], total: number): string {
+  const usable = talents.filter(each => each.usable)
+  const drafts = usable.filter(each => each.weights?.isDraft).length
+  return `${usable.length} of ${total} kits can be used${drafts > 0 ? `, ${drafts} of them drafts only` : ''}`
 }
 
 async function checkFolder(folder: string): Promise<void> {

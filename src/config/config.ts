@@ -109,11 +109,19 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
   return deepFreeze(config)
 }
 
-/** The nearest folder at or above `from` that is a home. */
+/** The nearest folder at or above `from` that is a home; `from` itself also where only its data folders say so. */
 export function findHome(from: string): string | undefined {
+  return hasDataFolders(from) ? from : findHomeAbove(from)
+}
+
+function hasDataFolders(folder: string): boolean {
+  return existsSync(join(folder, 'manifests')) && existsSync(join(folder, 'talents'))
+}
+
+function findHomeAbove(from: string): string | undefined {
   if (isHome(from)) return from
   const parent = dirname(from)
-  return parent === from ? undefined : findHome(parent)
+  return parent === from ? undefined : findHomeAbove(parent)
 }
 
 /** Whether a foundry has worked in this folder, or was set up to. */

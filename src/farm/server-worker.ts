@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FoundryError, hasErrors, reasonOf } from '../errors.js'
+import { FoundryError, reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
 import type { Job } from '../plan/job.js'
 import {
@@ -12,9 +12,10 @@ import {
   RenderFailure,
 } from '../plugins/contract.js'
 import type { ServerEntry } from '../schema/config.js'
+import { CheckedGraphs } from './checked-graphs.js'
 import { chooseNextStep } from './choose-next-step.js'
 import type { Claim } from './engine.js'
-import { failureOf, failureOfCheck } from './failure-of.js'
+import { failureOf } from './failure-of.js'
 import type { RenderedFacts } from './open-run.js'
 import { Settled } from './settled.js'
 import { Signal } from './signal.js'
@@ -48,7 +49,7 @@ export class ServerWorker {
   private readonly works = new Set<Promise<void>>()
   private readonly working: Works
   private readonly settled: Settled
-  private readonly checked = new Map<string, Promise<void>>()
+  private readonly checked: CheckedGraphs
   private readonly signal = new Signal()
   private rendered = 0
   private failed = 0
@@ -68,6 +69,7 @@ export class ServerWorker {
     this.entry = options.entry
     this.connection = options.connection
     this.settled = new Settled(options.connection)
+    this.checked = new CheckedGraphs(options.connection, this.abort.signal)
     this.working = new Works({
       connection: this.connection,
       end: this.abort.signal,
@@ -149,7 +151,7 @@ export class ServerWorker {
 
   /** Renders a job by itself, beside the farm's own work. */
   async renderOnce(job: Job): Promise<{ bytes: Buffer; server: string; submittedSha256: string }> {
-    await this.check(job)
+    await this.checked.check(job)
     // A server that still holds the nodes of this picture would answer from its cache, which proves nothing.
     await this.connection.free?.(this.abort.signal).catch(() => undefined)
     const attempt = { job: job.id, number: 1, promptId: randomUUID() }
@@ -296,7 +298,7 @@ export class ServerWorker {
 
   private async submit({ job, attempt, signal }: Work): Promise<Receipt> {
     await this.ready(signal)
-    await this.check(job)
+    await this.checked.check(job)
     await failpoint('submit')
     signal.throwIfAborted()
     return this.connection.submit(job, attempt, signal)
@@ -392,25 +394,6 @@ export class ServerWorker {
         await this.signal.wait(fetchRetryMs * 2 ** (tries - 1), signal)
         if (!(await this.look())) await this.ready(signal)
       }
-    }
-  }
-
-  /** Everything that would keep the job from running here, asked once per graph shape while the server stays up. */
-  private async check(job: Job): Promise<void> {
-    const key = `${job.modelSet} ${job.request.graphSha256} ${job.loras.map(lora => lora.talent).join(' ')}`
-    const known = this.checked.get(key)
-    const check =
-      known ??
-      this.connection.check(job, this.abort.signal).then(problems => {
-        if (!hasErrors(problems)) return
-        throw failureOfCheck(problems)
-      })
-    if (!known) this.checked.set(key, check)
-    try {
-      await check
-    } catch (error) {
-      this.checked.delete(key)
-      throw error
     }
   }
 

@@ -8,8 +8,8 @@ import type { DropFile } from './read-document.js'
 import { toBackdropText, toPersonaText } from './private-text.js'
 
 export interface CallFolder {
-  /** Each (call, speaker) once, in the order of the manifest. */
-  personas: { call: string; speaker: string; channel?: string; text: PrivateText }[]
+  /** Each (call, speaker) once, in the order of the manifest, with words or with the reason why there are none. */
+  personas: { call: string; speaker: string; channel?: string; text?: PrivateText; skipped?: string }[]
   /** Each call once, with words or with the reason why there are none. */
   backdrops: { call: string; text?: PrivateText; skipped?: string }[]
   /** They tell field, index, call and speaker, and never a path or a word of a text. */
@@ -31,8 +31,8 @@ export interface CallFolderOptions {
 const READERS = 8
 
 /**
- * The texts of a call folder, redacted and bounded. An entry whose text is missing is left out with a warning, the rest
- * goes on; only where no persona is left, or a file changes meanwhile, is there an error.
+ * The texts of a call folder, redacted and bounded. An entry whose text is missing is skipped with a warning, the rest
+ * goes on; only where no persona has one, or a file changes meanwhile, is there an error.
  */
 export async function readCallFolder(
   manifestPath: string,
@@ -47,20 +47,21 @@ export async function readCallFolder(
     files.push(...read.files)
     const text = 'text' in read ? toPersonaText(read.text, privacy) : undefined
     if (text?.rejected) problems.push(entryProblem(entry, index, rejected(text.rejected)))
-    if (text) return { call, speaker, ...(channel !== undefined && { channel }), text }
-    problems.push(entryProblem(entry, index, 'text' in read ? emptyText : read.problem))
-    return undefined
+    const persona = { call, speaker, ...(channel !== undefined && { channel }) }
+    if (text) return { ...persona, text }
+    const mistake = 'text' in read ? emptyText : read.problem
+    problems.push(entryProblem(entry, index, mistake))
+    return { ...persona, skipped: mistake.message }
   })
-  const found = personas.filter(persona => persona !== undefined)
-  if (found.length === 0) problems.push({ ...nothingLeft, file: MANIFEST_NAME })
+  if (!personas.some(persona => 'text' in persona)) problems.push({ ...nothingLeft, file: MANIFEST_NAME })
   const calls = [...new Set(manifest.map(entry => entry.call_id))]
   const backdrops = await mapInParallel(calls, call => readBackdrop(call, { runFolder, privacy, problems, files }))
-  return { personas: found, backdrops, problems: problems.toSorted(byPath), files }
+  return { personas, backdrops, problems: problems.toSorted(byPath), files }
 }
 
 const MANIFEST_NAME = 'characters/persona_manifest.json'
 
-const emptyText: Mistake = { severity: 'warning', code: 'PERSONA_TEXT_EMPTY', message: 'holds no words' }
+const emptyText: Mistake = { severity: 'warning', code: 'PERSONA_TEXT_EMPTY', message: 'the text holds no words' }
 const nothingLeft: Mistake = {
   severity: 'error',
   code: 'PERSONA_NONE',

@@ -53,12 +53,14 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
     const workflow = await chooseWorkflow(template, wish, { library: shelf.workflows, problems })
     if (workflow) chosen.set(template.id, workflow)
   }
-  const count = input.count ?? order?.count
+  // A seed or count given by hand replaces the exact seeds of an order; a seed alone leaves it as many pictures.
+  const seeds = input.seed === undefined && input.count === undefined ? order?.seeds : undefined
+  const count = input.count ?? order?.seeds?.length ?? order?.count
   const prompt = input.prompt ?? order?.prompt
   const { plan, problems: planProblems } = planRun({
     renderer,
     orderSeed: input.seed ?? order?.seed ?? 0,
-    ...(order?.seeds && { seeds: order.seeds }),
+    ...(seeds && { seeds }),
     ...(count !== undefined && { count }),
     ...(prompt !== undefined && prompt !== '' && { prompt }),
     set: { ...toLists(order?.set ?? {}), ...input.set },
@@ -99,13 +101,13 @@ const avatarFolder = 'comfyui_images/avatar'
 function subjectsOf({ drop, calls }: Sources): PlanSubject[] {
   if (drop?.kind === 'persona-kit') return [{ kind: 'persona', id: drop.kit.dot_id, kit: drop.kit }]
   if (drop?.kind === 'render-order') return drop.kits.map(({ kit }) => ({ kind: 'persona', id: kit.dot_id, kit }))
-  const personas = (calls?.personas ?? []).map(({ call, speaker, text }): PlanSubject => ({
+  const personas = (calls?.personas ?? []).map(({ call, speaker, text, skipped }): PlanSubject => ({
     kind: 'private',
     id: `${call}_${speaker}`,
     what: 'persona',
     call,
     speaker,
-    sha256: text.sha256,
+    ...(text ? { sha256: text.sha256 } : { skipped: skipped ?? 'no persona text' }),
     exports: `${avatarFolder}/${call}/${speaker}/${call}_${speaker}`,
   }))
   const backdrops = (calls?.backdrops ?? []).map(({ call, text, skipped }): PlanSubject => ({
@@ -210,7 +212,9 @@ function inputsOf(
 /** The private texts of a call folder as inputs: by hash, never by word. */
 export function textInputs({ personas, backdrops }: NonNullable<Sources['calls']>): RunPlan['inputs'] {
   return [
-    ...personas.map(({ call, speaker, text }) => ({ name: `text:${call}_${speaker}`, sha256: text.sha256 })),
+    ...personas.flatMap(({ call, speaker, text }) =>
+      text ? [{ name: `text:${call}_${speaker}`, sha256: text.sha256 }] : [],
+    ),
     ...backdrops.flatMap(({ call, text }) => (text ? [{ name: `transcript:${call}`, sha256: text.sha256 }] : [])),
   ]
 }

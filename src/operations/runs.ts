@@ -72,7 +72,8 @@ export const showRun = defineOperation({
     )
     const slots = ordinals.slice(input.offset, input.offset + input.limit).flatMap(ordinal => {
       const slot = slotAt(index, ordinal)
-      return slot ? [describeSlot(run, ordinal, slot)] : []
+      const sliders = slot && file.plan.series[slot.series]?.variations[slot.variation]
+      return slot ? [describeSlot(run, ordinal, { ...slot, sliders: sliders ?? {} })] : []
     })
     return { ...summarise(foundry, run), total: ordinals.length, slots }
   },
@@ -110,7 +111,7 @@ export const cancelRun = defineOperation({
   route: { method: 'POST', path: '/runs/:id/cancel' },
   input: oneRun,
   async run(foundry, input, { by }) {
-    const run = findRun(foundry, input.id)
+    const run = findRun(foundry, input.id, each => !isSettled(each))
     const { run: name } = run.accepted
     if (isSettled(run)) throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'cancelled' })
     await foundry.ledger.append({ kind: 'run-cancelled', at: Date.now(), run: name, by })
@@ -251,13 +252,17 @@ export const slotThumbnail = defineOperation({
 /** Of the runs that begin alike, this many are named. */
 const alikeMax = 8
 
-/** A run by its name or the beginning of it. Throws RUN_UNKNOWN, RUN_AMBIGUOUS. */
-export function findRun(foundry: Foundry, wanted: string): RunState {
+/**
+ * A run by its name or the beginning of it. Of several that begin alike only those that fit are meant; where none does, the newest
+ * is, so that its state can be told. Throws RUN_UNKNOWN, RUN_AMBIGUOUS.
+ */
+export function findRun(foundry: Foundry, wanted: string, isFit: (run: RunState) => boolean = () => true): RunState {
   const alike = findAlike(foundry, wanted)
-  const [only] = alike
-  if (!only) throw failure('RUN_UNKNOWN', { run: wanted })
-  if (alike.length > 1) throw failure('RUN_AMBIGUOUS', { run: wanted, runs: alike.slice(-alikeMax).map(nameOf) })
-  return only
+  const fit = alike.filter(isFit)
+  const found = fit.at(-1) ?? alike.at(-1)
+  if (!found) throw failure('RUN_UNKNOWN', { run: wanted })
+  if (fit.length > 1) throw failure('RUN_AMBIGUOUS', { run: wanted, runs: fit.slice(-alikeMax).map(nameOf) })
+  return found
 }
 
 /**
@@ -317,7 +322,14 @@ async function remove(foundry: Foundry, run: RunState, by: string): Promise<void
   if (existsSync(foundry.thumbnails(name))) await rm(foundry.thumbnails(name), { recursive: true, force: true })
 }
 
-function describeSlot(run: RunState, ordinal: number, slot: { id: string; seed: number }) {
+interface ShownSlot {
+  id: string
+  seed: number
+  /** What a sweep changes from picture to picture. */
+  sliders: Record<string, number>
+}
+
+function describeSlot(run: RunState, ordinal: number, slot: ShownSlot) {
   const done = run.done.get(ordinal)
   const reason = run.reasons.get(ordinal)
   const failures = run.failures.get(ordinal)
@@ -326,6 +338,7 @@ function describeSlot(run: RunState, ordinal: number, slot: { id: string; seed: 
     slot: slot.id,
     state: stateOf(run, ordinal),
     seed: slot.seed,
+    ...(Object.keys(slot.sliders).length > 0 && { sliders: slot.sliders }),
     attempts: run.attempts[ordinal] ?? 0,
     ...(done && { file: done.file, sha256: done.sha256 }),
     ...(reason !== undefined && { reason }),

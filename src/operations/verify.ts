@@ -1,12 +1,21 @@
+import { basename, relative, sep } from 'node:path'
 import type { Config } from '../config/config.js'
 import { sha256File } from '../files/hash.js'
+import { isInside } from '../intake/watched-roots.js'
 import { callFolderOf, readSources } from '../library/sources.js'
 import { type RunState, runStateOf } from '../record/state.js'
-import { verifyRun } from '../record/verify-run.js'
+import { type Difference, verifyRun } from '../record/verify-run.js'
 import { defineOperation } from './operation.js'
 import { talentSha256, textInputs } from './plan-drop.js'
 import { findNewestOf } from './runs.js'
 import type { Shelf } from './shelf.js'
+
+/** `file` is where an edited source lies, without the way to it where that is not under the home. */
+export interface NamedDifference extends Difference {
+  /** The drop, or a file that it names, says something else by now: nothing of the run is damaged. */
+  isEdited?: true
+  file?: string
+}
 
 export const verify = defineOperation({
   name: 'verify',
@@ -35,9 +44,26 @@ export const verify = defineOperation({
     })
     // Every picture that was asked for was skipped with a reason: there is none to look at, and none is missing.
     const isEmpty = finished !== undefined && counts.skipped === slots.length
-    return { run: name, state: runStateOf(run), isEmpty, others, ...verification }
+    const { home } = foundry.config.paths
+    const differences = verification.differences.map(each => nameSource(each, paths.get(each.what), home))
+    return { run: name, state: runStateOf(run), isEmpty, others, ...verification, differences }
   },
 })
+
+/** The drop, the kits of an order, the private texts of a persona manifest. */
+const sourceNames = /^(drop$|persona:|text:|transcript:)/
+
+function nameSource(difference: Difference, path: string | undefined, home: string): NamedDifference {
+  const { what, found } = difference
+  if (!sourceNames.test(what)) return difference
+  const file = path && (isInside(home, path) ? relative(home, path).split(sep).join('/') : basename(path))
+  return {
+    ...difference,
+    // One that is gone or cannot be read was not merely edited.
+    ...(/^[0-9a-f]{64}$/.test(found) && { isEdited: true }),
+    ...(file !== undefined && { file }),
+  }
+}
 
 /** Where the inputs of plans lie now, by logical name. */
 function pathsByName(shelf: Shelf, files: Record<string, string>): Map<string, string> {

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inflateSync } from 'node:zlib'
@@ -129,7 +129,9 @@ t.test('runs of one call folder share its manifest, and drafts leave real pictur
     personas: { 'call-1_S00': `${avatars}/${S00}`, 'call-1_S01': `${avatars}/${S01}` },
   }
 
-  await render('--api-url', real.url, '--backdrop-workflow', 'gone.json')
+  await rename(join(root, 'speakers'), join(root, 'later'))
+  await render('--api-url', real.url)
+  await rename(join(root, 'later'), join(root, 'speakers'))
   t.same(JSON.parse(await readFile(file, 'utf8')), { backdrops: {}, personas: whole.personas })
   const earlier = { personas: { ...whole.personas, old: join(root, avatars, 'old.png'), lost: `${avatars}/lost.png` } }
   const foreign = { 'call-0': '/elsewhere/call-0.png', 'call-00': '../../outside.png', 'call-000': 7 }
@@ -157,20 +159,43 @@ t.test('runs of one call folder share its manifest, and drafts leave real pictur
   t.equal((await recordOf(backdrop))?.renderer, 'comfyui')
 })
 
-t.test('a missing workflow file skips its pictures with a warning', async t => {
-  const dir = t.testdir({ home: { 'foundry.yaml': '' }, run: callFolder() })
+t.test('a workflow file that is named must be there', async t => {
+  const dir = t.testdir({ home: { 'foundry.yaml': '', 'bad.json': '{"1": ', 'folder.json': {} }, run: callFolder() })
   const root = join(dir, 'run')
   const words = ['avatars', '--persona-manifest', join(root, 'characters/persona_manifest.json'), '--output-root', root]
   const call = { cwd: join(dir, 'home') }
-  const one = await foundry([...words, '--api-url', server.url, '--avatar-workflow', 'gone.json'], call)
-  t.match(one, { code: 0, err: /gone\.json: There is no such workflow file: no avatars are rendered/ })
-  t.same(
-    Object.keys(JSON.parse(await readFile(join(root, 'comfyui_images/avatar/image_manifest.json'), 'utf8')).personas),
-    [],
-  )
-  const both = ['--avatar-workflow', 'gone.json', '--backdrop-workflow', 'gone.json']
-  t.match(await foundry([...words, '--api-url', server.url, ...both], call), { code: 2 })
+  for (const option of ['--avatar-workflow', '--backdrop-workflow']) {
+    for (const name of ['gone.json', 'folder.json', 'bad.json', 'nosuch']) {
+      const ended = await foundry([...words, '--api-url', server.url, option, name], call)
+      t.equal(ended.code, 2, `${option} ${name}: ${ended.err}`)
+      t.ok(ended.err.includes(name.endsWith('.json') && name !== 'bad.json' ? join(call.cwd, name) : name), ended.err)
+      t.equal(ended.out, '')
+    }
+  }
+  t.notOk(existsSync(join(root, 'comfyui_images')))
   t.match(await foundry(words.slice(0, 3), call), { code: 2, err: /--output-root/ })
+})
+
+t.test('a speaker without a text is a skipped picture, counted and named', async t => {
+  const dir = t.testdir({ home: { 'foundry.yaml': '' }, run: callFolder() })
+  const root = join(dir, 'run')
+  await rm(join(root, 'speakers'), { recursive: true })
+  await rm(join(root, 'characters/call-1/left-vocals/S01/persona.md'))
+  const words = ['avatars', '--persona-manifest', join(root, 'characters/persona_manifest.json'), '--output-root', root]
+  const call = { cwd: join(dir, 'home') }
+  const ended = await foundry([...words, '--api-url', server.url], call)
+  t.equal(ended.code, 0, ended.err)
+  t.match(ended.out, /: 1 of 1 rendered, 2 skipped\n/)
+  t.match(ended.out, / skipped +call-1_S01\/hero-portrait: the path leads outside.*no such file lies inside\n/)
+  t.match(ended.out, / skipped +call-1\/backdrop: no transcript/)
+  const run = (await readdir(join(call.cwd, 'runs'))).find(name => name.startsWith('run')) ?? ''
+  const { answer } = await foundryJson<{ counts: object; slots: object[] }>(['runs', 'show', run], call)
+  t.match(answer.counts, { slots: 3, done: 1, skipped: 2 })
+  t.match(answer.slots, [{}, { slot: 'call-1_S01/hero-portrait', state: 'skipped', reason: /no such file/ }, {}])
+
+  await writeFile(join(root, 'characters/call-1/left-vocals/S01/persona.md'), persona('call-1 S01'))
+  const again = await foundry([...words, '--api-url', server.url], call)
+  t.match(again, { code: 0, out: /: 2 of 2 rendered.*, 1 skipped\n/ })
 })
 
 t.test('the user’s own workflow keeps its size, and is bound whatever its traits', async t => {

@@ -232,7 +232,10 @@ t.test('init makes a home, completes one, and leaves other folders alone', async
   t.match(await foundry(['talents', 'list'], shipped), { code: 0, out: /avatar\.style\.mecha +sd15 +rank \d+ +weight/ })
   t.match(await foundry(['talents', 'show', 'avatar.style.mecha'], shipped), { code: 0, out: /\(draft\)/ })
   t.match(await foundry(['talents', 'show', 'avatar.style.mech'], shipped), { code: 2, err: /avatar\.style\.mecha/ })
-  t.match(await foundry(['talents', 'validate'], shipped), { code: 0, out: /5 of 5 kits can be used/ })
+  t.match(await foundry(['talents', 'validate'], shipped), {
+    code: 0,
+    out: /5 of 5 kits can be used, 5 of them drafts only\n/,
+  })
   t.match(await foundry(['talents', 'validate', 'gone'], shipped), {
     code: 2,
     err: /gone cannot be read.*no such folder/,
@@ -249,7 +252,14 @@ t.test('init makes a home, completes one, and leaves other folders alone', async
   const sick = await foundryJson(['doctor', '--draft'], shipped)
   t.match(sick, { code: 1, answer: { ok: false } }, JSON.stringify(sick))
   const none = await foundry(['doctor', '--server', 'http://127.0.0.1:9'], { cwd: join(dir, 'hidden') })
-  t.match(none, { code: 1, out: /✘ server.*127\.0\.0\.1:9.*\n.*start ComfyUI.*--draft/ })
+  t.match(none, {
+    code: 1,
+    out: /✘ server server-1 \(http:\/\/127\.0\.0\.1:9\S*\): did not answer .*\n.*start ComfyUI.*--draft/,
+  })
+  t.match(
+    (await foundry(['doctor', '--draft'], shipped)).out,
+    /talents: 4 of 5 kits can be used, 4 of them drafts only\n/,
+  )
 })
 
 t.test('doctor says per workflow what a server lacks, and is content with one that can run', async t => {

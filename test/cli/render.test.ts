@@ -199,12 +199,40 @@ t.test('some failed, timed out, interrupted, and then done', async t => {
       }, 20)
     },
   })
-  t.match(stopped, { code: 130, answer: { exitCode: 130 } })
+  t.match(stopped, { code: 130, answer: { exitCode: 130, runs: [{ state: 'interrupted', counts: { running: 0 } }] } })
   server.setFaults({ jobMs: 0 })
   server.loseQueue()
   t.match(await foundry([...words, '--count', '3'], call), { code: 0 }, 'the same command continues')
   await foundry([...words.slice(0, 2), ...nowhere, '--on-done', hook], call)
   t.equal(await readFile(join(dir, 'done.txt'), 'utf8'), '3|', 'the hook also hears that there was no server')
+})
+
+t.test('a plan leaves nothing behind, and a folder with manifests and talents is a home of its own', async t => {
+  const dir = t.testdir({ 'a.json': kit('a'), '.foundry': {}, own: { 'a.json': kit('a'), manifests: {}, talents: {} } })
+  const own = join(dir, 'own')
+  const plan = await foundry(['render', 'a.json', '--dry-run', ...at], { cwd: own })
+  t.match(plan, { code: 0, out: /2 pictures/ })
+  t.same((await readdir(own)).sort(), ['a.json', 'manifests', 'talents'])
+  const bare = t.testdir({ 'a.json': kit('a') })
+  t.match(await foundry(['render', 'a.json', '--dry-run', ...at], { cwd: bare }), { code: 0 })
+  t.same(await readdir(bare), ['a.json'])
+})
+
+t.test('a seed or count given by hand replaces the exact seeds of an order', async t => {
+  const order = JSON.stringify({ personas: ['a.json'], templates: ['hero-portrait'], seeds: [11, 12] })
+  const dir = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a'), 'order.json': order })
+  const seedsOf = async (...words: string[]) => {
+    const { answer } = await foundryJson<Answer>(['render', 'order.json', ...at, ...words], { cwd: dir })
+    const images = join(answer.runs[0]?.folder ?? '', 'images/a')
+    const traces = (await readdir(images)).filter(name => name.endsWith('.trace.json'))
+    const texts = await Promise.all(traces.map(name => readFile(join(images, name), 'utf8')))
+    return texts.map(text => (JSON.parse(text) as { request: { seed: number } }).request.seed)
+  }
+  t.same((await seedsOf()).sort(), [11, 12])
+  const other = await seedsOf('--seed', '5')
+  t.equal(other.length, 2)
+  t.notOk(other.includes(11) || other.includes(12))
+  t.equal((await seedsOf('--count', '3')).length, 3)
 })
 
 t.test('a render order is personas × templates × slider values × count', async t => {

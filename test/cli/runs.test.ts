@@ -32,7 +32,14 @@ t.test('what nobody works at does not run, and what is not there is said', async
   t.match(answer, { daemon: false, runs: { interrupted: 1 } })
   for (const name of ['pid', 'startedAt']) t.notOk(name in answer, `${name} of a process that has ended`)
   t.match(await foundry(['runs'], call), { out: /a-[0-9a-f]{10} +interrupted +0\/2/ })
-  t.match(await foundry(['runs', 'show', 'a'], call), { out: /is interrupted: 0 of 2 done/ })
+  const shown = await foundry(['runs', 'show', 'a'], call)
+  t.match(shown, { out: /is interrupted: 0 of 2 done[^]*a\/hero-portrait-0001 +interrupted/ })
+  t.notMatch(shown.out, /running/)
+  const { answer: interrupted } = await foundryJson<{ slots: { state: string }[] }>(['runs', 'show', 'a'], call)
+  t.match(interrupted, { state: 'interrupted' })
+  t.ok(interrupted.slots.some(({ state }) => state === 'interrupted'))
+  t.notOk(interrupted.slots.some(({ state }) => state === 'running'))
+  t.match(await foundryJson(['runs'], call), { answer: { runs: [{ state: 'interrupted' }] } })
 
   const none = { code: 0, out: 'No run is failed. Runs in all: 1 ("foundry runs list").\n' }
   t.match(await foundry(['runs', 'list', '--state', 'failed'], call), none)
@@ -73,6 +80,51 @@ t.test('verify says which of several runs it took, and names each file once', as
   t.match(out, /^✘ images\/a\/hero-portrait-0001\.trace\.json: recorded [0-9a-f]{12}, found [0-9a-f]{12}\n$/)
   const { answer } = await foundryJson<{ differences: { expected: string }[] }>(['verify', newer], call)
   t.match(answer.differences, [{ expected: /^[0-9a-f]{64}$/ }])
+})
+
+t.test('the slots of a sweep are shown with their slider values', async t => {
+  const dir = t.testdir({})
+  const call = { cwd: join(dir, 'home') }
+  await foundry(['init', 'home'], { cwd: dir })
+  const words = ['render', 'manifests/aurora.yaml', '--templates', 'hero-portrait', '--draft']
+  await foundry([...words, '--set', 'mecha=0.3,0.7'], call)
+  const shown = await foundry(['runs', 'show', 'aurora'], call)
+  t.match(shown.out, /hero-portrait-v001-0001 +mecha 0\.3 +done[^]*hero-portrait-v002-0001 +mecha 0\.7 +done/)
+  t.match(await foundryJson(['runs', 'show', 'aurora'], call), {
+    answer: { slots: [{ sliders: { mecha: 0.3 } }, { sliders: { mecha: 0.7 } }] },
+  })
+  await foundry(words, call)
+  const { answer } = await foundryJson<{ slots: object[] }>(['runs', 'show', 'aurora'], call)
+  t.ok(answer.slots.every(slot => !('sliders' in slot)))
+})
+
+t.test('cancel chooses among the runs that can be cancelled', async t => {
+  const home = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a') })
+  const call = { cwd: home }
+  const words = (seed: string) => ['render', 'a.json', '--templates', 'hero-portrait', '--seed', seed]
+  for (const seed of ['1', '2']) t.match(await foundry([...words(seed), '--draft'], call), { code: 0 })
+  t.match(await foundry(['runs', 'cancel', 'a'], call), { code: 2, err: /Run a-[0-9a-f]{10} is done/ })
+
+  const interrupted = async (seed: string) => {
+    // One of its own, since what is left on another keeps it busy.
+    const server = await startDraftServer({ faults: { jobMs: 60_000 } })
+    t.teardown(() => server.close())
+    let kill = () => {}
+    const cut = foundryApart([...words(seed), '--server', server.url], {
+      ...call,
+      started: child => (kill = () => child.kill('SIGKILL')),
+    })
+    while (server.ledger.length === 0) await sleep(25)
+    kill()
+    await cut
+    const { answer } = await foundryJson<{ runs: { run: string }[] }>(['runs'], call)
+    return answer.runs[0]?.run ?? ''
+  }
+  const third = await interrupted('3')
+  t.match(await foundry(['runs', 'cancel', 'a'], call), { code: 0, out: `${third} is cancelled` })
+  const open = [await interrupted('4'), await interrupted('5')]
+  const unclear = await foundry(['runs', 'cancel', 'a'], call)
+  t.match(unclear, { code: 2, err: `Several runs begin with "a": ${open.join(', ')}\n` })
 })
 
 t.test('verify is content with a run that has no picture by design', async t => {

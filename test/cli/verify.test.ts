@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
@@ -84,7 +84,38 @@ t.test('verify finds one flipped byte wherever it is', async t => {
   const prompts = join(home, talent, 'prompts.json')
   await writeFile(prompts, (await readFile(prompts, 'utf8')).replace('mecha', 'mechb'))
   const { out, code } = await foundry(['verify', run], call)
-  t.match({ out, code }, { code: 1, out: /talent:avatar\.style\.mecha: recorded/ })
+  t.match({ out, code }, { code: 1, out: /✘ talent:avatar\.style\.mecha: recorded/ })
+  t.notMatch(out, /source edited/)
+})
+
+t.test('verify tells an edited source from a damaged picture', async t => {
+  const home = await makeHome(t.testdir({}))
+  const call = { cwd: home }
+  await writeFile(join(home, 'manifests/order.yaml'), 'personas: [aurora.yaml]\ntemplates: [hero-portrait]\n')
+  await foundry(['render', 'manifests/order.yaml', ...at], call)
+  const [run = ''] = await readdir(join(home, 'runs'))
+  const kit = join(home, 'manifests/aurora.yaml')
+  await writeFile(kit, `${await readFile(kit, 'utf8')}\n# edited\n`)
+  const edited = await foundry(['verify', run], call)
+  t.equal(edited.code, 1)
+  t.match(
+    edited.out,
+    /^! persona:aurora \(manifests\/aurora\.yaml\): recorded [0-9a-f]{12}, found [0-9a-f]{12}\n {2}source edited since \(the run is of an older version\); pictures are as recorded\n$/,
+  )
+  const { code, answer } = await foundryJson<Verified>(['verify', run], call)
+  t.equal(code, 1)
+  t.match(answer.differences, [{ what: 'persona:aurora', isEdited: true, file: 'manifests/aurora.yaml' }])
+
+  const mend = await flip(join(home, 'runs', run, 'images/aurora/hero-portrait-0001.png'))
+  const damaged = await foundry(['verify', run], call)
+  t.match(damaged, { code: 1, out: /✘ images\/aurora\/hero-portrait-0001\.png: recorded/ })
+  t.match(damaged.out, /! persona:aurora \(manifests\/aurora\.yaml\)/)
+  t.notMatch(damaged.out, /pictures are as recorded/)
+  await mend()
+  await rm(kit)
+  const gone = await foundry(['verify', run], call)
+  t.match(gone, { code: 1, out: /✘ persona:aurora \(manifests\/aurora\.yaml\): recorded/ })
+  t.notMatch(gone.out, /source edited/)
 })
 
 t.test('verify finds a private text that is not the one that was rendered', async t => {
@@ -93,7 +124,7 @@ t.test('verify finds a private text that is not the one that was rendered', asyn
   const [run = ''] = await readdir(join(home, 'runs'))
   t.match(await foundry(['verify', run], { cwd: home }), { code: 0 })
   await writeFile(join(home, 'run/characters/p.md'), persona.replace('straw', 'grey'))
-  t.match(await foundry(['verify', run], { cwd: home }), { code: 1, out: /text:call-1_S00/ })
+  t.match(await foundry(['verify', run], { cwd: home }), { code: 1, out: /! text:call-1_S00: [^]*source edited since/ })
 })
 
 t.test('reproduce posts the recorded graph', async t => {

@@ -99,11 +99,14 @@ t.test('pictures and traces that were deleted by hand are rendered again, whatev
   rmSync(join(place, 'tiny-0003.trace.json'))
   writeFileSync(join(place, 'tiny-0004.png'), 'edited')
   const dry = await run('render', order, '--dry-run')
-  t.match(dry.said, /6 pictures, done, lacks files of 4 pictures \(images\/pip\/tiny-0001\.png, .*0003\.trace\.json/)
+  t.match(
+    dry.said,
+    /6 pictures, done, lacks or has changed files of 4 pictures \(images\/pip\/tiny-0001\.png, .*0003\.trace\.json/,
+  )
 
   const crashed = foundry(['render', order, '--home', home], { FOUNDRY_FAILPOINTS: 'accepted=kill@2' })
   t.equal(await crashed.ended, 'SIGKILL')
-  t.match(crashed.stderr(), /lacks files of 4 pictures .*: they are rendered again/)
+  t.match(crashed.stderr(), /lacks or has changed files of 4 pictures .*: they are rendered again/)
   const end = await run('render', order)
   t.equal(end.code, 0, end.said)
   t.match(end.said, /6 of 6 rendered/)
@@ -133,7 +136,7 @@ t.test('a run whose whole folder was deleted is rendered again', async t => {
   await draft.kill()
   const alone = await run('render', order)
   t.equal(alone.code, 3, 'no server')
-  t.match(alone.said, /lacks files of 3 pictures/)
+  t.match(alone.said, /lacks or has changed files of 3 pictures/)
   await draft.start()
   const end = await run('render', order)
   t.equal(end.code, 0, end.said)

@@ -61,7 +61,7 @@ t.test('readCallFolder finds persona.md wherever its path leads inside', async t
   }
 })
 
-t.test('readCallFolder leaves out entries whose text cannot be had, and goes on with the rest', async t => {
+t.test('readCallFolder skips entries whose text cannot be had, and goes on with the rest', async t => {
   const { root, runFolder, read } = callFolder(t)
   symlinkSync('../../outside.md', join(runFolder, 'characters', 'link.md'))
   execFileSync('mkfifo', [join(runFolder, 'characters', 'pipe.md')])
@@ -78,9 +78,11 @@ t.test('readCallFolder leaves out entries whose text cannot be had, and goes on 
   const manifest = Object.keys(paths).map((path, index) => entry('c1', `S${index}`, path))
   const { personas, problems } = await read([...manifest, entry('c1', 'S99', 'near.md')])
   t.strictSame(
-    personas.map(({ speaker }) => speaker),
+    personas.filter(({ text }) => text).map(({ speaker }) => speaker),
     ['S99'],
   )
+  t.match(personas[0], { speaker: 'S0', skipped: 'the text is not there' })
+  t.equal(personas.filter(({ skipped }) => skipped !== undefined).length, manifest.length)
   const told = problems.filter(p => p.path !== undefined)
   t.strictSame(
     told.map(p => `${p.path} ${p.severity} ${p.code}`),
@@ -108,7 +110,7 @@ t.test('readCallFolder takes the first of two entries, and refuses names that ru
     entry('a', 'b_c', 'near.md'),
   ])
   t.strictSame(
-    personas.map(({ call, text }) => [call, text.text]),
+    personas.map(({ call, text }) => [call, text?.text]),
     [
       ['c1', 'near words'],
       ['a_b', 'near words'],
