@@ -178,6 +178,11 @@ export function hasErrors(problems: readonly Problem[]): boolean {
   return problems.some(p => p.severity === 'error')
 }
 
+/** Each problem once: many slots, drops and templates have the same to say. */
+export function distinctProblems(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map(each => [JSON.stringify(each), each])).values()]
+}
+
 /** The message of anything that was thrown. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)

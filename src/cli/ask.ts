@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { type Config, isHome } from '../config/config.js'
 import { homePaths } from '../config/home-paths.js'
 import { failure } from '../errors.js'
+import { isSha256 } from '../files/hash.js'
+import { describeSliders } from '../plan/slots.js'
 import { checkOwner, type ServerWish } from './check-owner.js'
 import { type Door, openDoor } from './door.js'
 import { exitCodes } from './exit-codes.js'
-import { table, type Terminal } from './terminal.js'
+import { counted, table, type Terminal } from './terminal.js'
 
 export interface ListFlags {
   state?: string
@@ -70,8 +72,8 @@ export function ask(config: Config, terminal: Terminal) {
         )
         if (slots.length === 0 && state !== undefined) terminal.say(`No slot of it is ${state}.`)
         const isSwept = slots.some(slot => slot.sliders)
-        const swept = ({ sliders = {} }: { sliders?: Record<string, number> }) =>
-          isSwept ? [listSliders(sliders)] : []
+        const swept = ({ sliders = {} }: { sliders?: Readonly<Record<string, number>> }) =>
+          isSwept ? [describeSliders(sliders)] : []
         if (slots.length > 0)
           terminal.say(
             table(slots.map(slot => [slot.slot, ...swept(slot), slot.state, slot.file ?? slot.reason ?? ''])),
@@ -91,7 +93,7 @@ export function ask(config: Config, terminal: Terminal) {
         const answer = await actToTheEnd(door, name, id)
         terminal.answer(answer)
         const { run, state, counts } = answer
-        const rest = state === 'cancelling' ? `: ${count(counts['running'] ?? 0, 'job')} on servers end first` : ''
+        const rest = state === 'cancelling' ? `: ${counted(counts['running'] ?? 0, 'job')} on servers end first` : ''
         terminal.say(`${run} is ${state}${rest}`)
         return undefined
       }),
@@ -112,7 +114,7 @@ export function ask(config: Config, terminal: Terminal) {
         terminal.answer(answer)
         const { removed } = answer
         terminal.say(
-          [`${dryRun ? 'Would remove' : 'Removed'} ${count(removed.length, 'run')}`, ...removed].join('\n  '),
+          [`${dryRun ? 'Would remove' : 'Removed'} ${counted(removed.length, 'run')}`, ...removed].join('\n  '),
         )
         return undefined
       }),
@@ -179,9 +181,9 @@ export function ask(config: Config, terminal: Terminal) {
         const what =
           images === 0
             ? 'it has no picture by design, and its'
-            : `${count(images, 'image')} with ${images === 1 ? 'its trace' : 'their traces'} and`
+            : `${counted(images, 'image')} with ${images === 1 ? 'its trace' : 'their traces'} and`
         terminal.say(
-          `${terminal.paint('green', '✔')} ${run}: ${what} ${count(inputs, 'input')} ${images + inputs === 1 ? 'is' : 'are'} as recorded`,
+          `${terminal.paint('green', '✔')} ${run}: ${what} ${counted(inputs, 'input')} ${images + inputs === 1 ? 'is' : 'are'} as recorded`,
         )
         return undefined
       }),
@@ -238,18 +240,7 @@ function interrupt({ running, ...counts }: Record<string, number>): Record<strin
 
 /** The beginning of a hash; words that stand in its place are left whole. */
 function shortHash(text: string): string {
-  return /^[0-9a-f]{64}$/.test(text) ? text.slice(0, 12) : text
-}
-
-/** As on contact sheets. */
-function listSliders(sliders: Record<string, number>): string {
-  return Object.entries(sliders)
-    .map(([slider, value]) => `${slider} ${value}`)
-    .join(' · ')
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
+  return isSha256(text) ? text.slice(0, 12) : text
 }
 
 function list(counts: Record<string, number>): string {

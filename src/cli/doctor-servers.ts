@@ -1,4 +1,5 @@
 import { hasErrors, reasonOf } from '../errors.js'
+import { afterServer } from '../farm/describe-tried.js'
 import type { LibraryWorkflow } from '../library/workflows.js'
 import type { Shelf } from '../operations/shelf.js'
 import type { Job } from '../plan/job.js'
@@ -54,17 +55,12 @@ async function lookAtServer({ entry: { name, url = '' }, connection }: Server, t
     tell({ what, state: 'ok', found })
     return probe
   } catch (error) {
+    const reason = reasonOf(error)
     const next =
       'start ComfyUI (python main.py), mend the address (--server, or foundry.yaml), or render drafts with --draft'
-    tell({ what, state: 'wrong', found: withoutServer(reasonOf(error), name), next })
+    tell({ what, state: 'wrong', found: (afterServer(reason, name) ?? reason).replace(/^:? /, ''), next })
     return undefined
   }
-}
-
-/** A provider begins with `name (address)`, which the finding has said already. */
-function withoutServer(reason: string, name: string): string {
-  if (!reason.startsWith(`${name} (`)) return reason
-  return reason.slice(reason.indexOf(')') + 1).replace(/^:? /, '')
 }
 
 /** Answers how many workflows can run there. */

@@ -24,7 +24,7 @@ import {
   toOutcome,
 } from './report-render.js'
 import { type ServerWatch, watchServers } from './render-servers.js'
-import type { Terminal } from './terminal.js'
+import { counted, type Terminal } from './terminal.js'
 
 export interface RenderOptions {
   submission: Omit<Submission, 'path'>
@@ -110,7 +110,7 @@ async function renderDrops(
       stops: [interrupt.signal, ...(limit ? [limit] : [])],
     })
     await tellReasons(door, seen)
-    const outcomes = await leaveUnfinished(door, seen)
+    const outcomes = await leaveUnfinished(door, submitted, seen)
     const code = interrupt.signal.aborted
       ? exitCodes.interrupted
       : limit?.aborted && outcomes.some(each => !isEnded(each.state))
@@ -247,14 +247,19 @@ async function waitForRuns(
 }
 
 /** With the owner of the home, what is unfinished ends its work: nobody is rendering it any more. */
-async function leaveUnfinished(door: Door, outcomes: readonly Outcome[]): Promise<readonly Outcome[]> {
+async function leaveUnfinished(
+  door: Door,
+  submitted: readonly Begun[],
+  outcomes: readonly Outcome[],
+): Promise<readonly Outcome[]> {
   if (!door.own || outcomes.every(each => isEnded(each.state))) return outcomes
   await door.close(interruptDrainMs)
   const left = outcomes.map(async each => {
-    const { state, counts } = await door.call('runs.show', { id: each.run, limit: 0 })
-    if (isEnded(state)) return { ...each, state, counts }
-    const { waiting = 0, running = 0 } = counts
-    return { ...each, state: 'interrupted', counts: { ...counts, waiting: waiting + running, running: 0 } }
+    const before = submitted.find(({ run }) => run === each.run)?.before
+    const outcome = { ...each, ...toOutcome(await door.call('runs.show', { id: each.run, limit: 0 }), before) }
+    if (isEnded(outcome.state)) return outcome
+    const { waiting = 0, running = 0 } = outcome.counts
+    return { ...outcome, state: 'interrupted', counts: { ...outcome.counts, waiting: waiting + running, running: 0 } }
   })
   return Promise.all(left)
 }
@@ -309,7 +314,7 @@ function describeStop(door: Door | undefined): string {
   if (door?.owner) return `stopping to wait: process ${door.owner.pid} goes on rendering; ${again}`
   const jobs = door?.own?.foundry.farm.status().reduce((sum, each) => sum + each.jobs.length, 0) ?? 0
   if (jobs === 0) return `stopping; ${again}`
-  return `stopping: letting ${jobs} ${jobs === 1 ? 'job' : 'jobs'} finish, at most ${interruptDrainMs / 1000} s; ${again}`
+  return `stopping: letting ${counted(jobs, 'job')} finish, at most ${interruptDrainMs / 1000} s; ${again}`
 }
 
 function listenForInterrupt(began: () => void): { signal: AbortSignal; stop(): void } {

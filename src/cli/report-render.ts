@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import type { Problem } from '../errors.js'
+import { distinctProblems, type Problem } from '../errors.js'
 import type { RunSummary } from '../operations/runs.js'
 import type { Submitted } from '../operations/submit.js'
 import { runFiles } from '../record/run-folder.js'
-import type { Terminal } from './terminal.js'
+import { counted, type Terminal } from './terminal.js'
 
 /** A run as a command leaves it. */
 export interface Outcome {
@@ -56,7 +56,7 @@ export function reportRender(answer: RenderAnswer, submitted: readonly Submitted
   const { runs } = answer
   const rendered = runs.reduce((sum, each) => sum + each.rendered, 0)
   const isNew = runs.some(each => each.isNew)
-  terminal.answer({ ...answer, isNew, rendered, warnings: distinct(submitted.flatMap(each => each.warnings)) })
+  terminal.answer({ ...answer, isNew, rendered, warnings: distinctProblems(submitted.flatMap(each => each.warnings)) })
   for (const outcome of answer.runs) {
     const wasDone = submitted.some(each => each.run === outcome.run && !each.isNew && isEnded(each.state))
     reportRun(outcome, wasDone, terminal)
@@ -76,15 +76,10 @@ function describeSkipped(plan: Submitted['plan']): string[] {
   return [...lines.slice(0, skippedMax), ...rest]
 }
 
-/** Many drops of one library have the same things to say. */
-function distinct(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map(each => [JSON.stringify(each), each])).values()]
-}
-
 /** How many pictures are gone from the disk, and which. */
 export function describeMissing({ slots, files }: NonNullable<Submitted['missing']>): string {
   const rest = slots > files.length ? ` and ${slots - files.length} more` : ''
-  return `lacks or has changed files of ${slots} ${slots === 1 ? 'picture' : 'pictures'} (${files.join(', ')}${rest})`
+  return `lacks or has changed files of ${counted(slots, 'picture')} (${files.join(', ')}${rest})`
 }
 
 /** What would be rendered. */

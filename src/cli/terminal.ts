@@ -101,6 +101,11 @@ export function toBody(error: unknown): { code: string; message: string; details
   return { code, message: reasonOf(error), details }
 }
 
+/** `1 job`, `2 jobs`. */
+export function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
 /** Columns aligned by the longest cell. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = []

@@ -19,6 +19,7 @@ export class Settled {
   /** Never rejects: what a server keeps does no harm. */
   async flush(): Promise<void> {
     const attempts = this.attempts
+    if (attempts.length === 0) return
     this.attempts = []
     const limit = AbortSignal.timeout(forgetMsMax)
     const forgotten = attempts.map(attempt => this.connection.forget?.(attempt, limit).catch(() => undefined))

@@ -10,7 +10,12 @@ export function sha256(bytes: string | Uint8Array): string {
   return hash('sha256', bytes, 'hex')
 }
 
-/** The same, beside the event loop: for bytes so many that hashing them would be felt. */
+/** Whether a text is a SHA-256 as `sha256` writes it. */
+export function isSha256(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
+}
+
+/** The same as `sha256`, beside the event loop: for bytes so many that hashing them would be felt. Rejects for shared memory. */
 export async function sha256Aside(bytes: Uint8Array): Promise<string> {
   return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex')
 }

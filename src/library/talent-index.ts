@@ -3,6 +3,7 @@ import { Low, type Adapter } from 'lowdb'
 import { replaceFile } from '../files/durable.js'
 import { readBounded, stampAt, type FileStamp } from '../files/read-bounded.js'
 import type { FromSchema } from '../schema/from-schema.js'
+import { sha256Text } from '../schema/text-forms.js'
 import { hashSafetensors, type WeightsHash } from './safetensors-hash.js'
 import type { IndexEntry } from './talent-index-entry.js'
 import { validateValue } from '../files/validate.js'
@@ -36,8 +37,6 @@ const filesMax = 20_000
 /** A file written again so soon may have kept its time: such a time is not trusted. */
 const timeSettlesMs = 2_000
 
-const hexPattern = '^[0-9a-f]{64}$'
-
 const indexSchema = {
   $id: 'talent-index/1',
   type: 'object',
@@ -56,8 +55,8 @@ const indexSchema = {
           sizeBytes: { type: 'integer', minimum: 0 },
           mtimeNs: { type: 'string' },
           ino: { type: 'string' },
-          sha256: { type: 'string', pattern: hexPattern },
-          tensorSha256: { type: 'string', pattern: hexPattern },
+          sha256: sha256Text,
+          tensorSha256: sha256Text,
         },
       },
     },

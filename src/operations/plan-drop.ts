@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
 import type { Config } from '../config/config.js'
-import { hasErrors, type Problem } from '../errors.js'
+import { distinctProblems, hasErrors, type Problem } from '../errors.js'
 import { hashJson } from '../files/hash.js'
 import { findNearMiss } from '../files/near-miss.js'
 import { backdropRequest } from '../library/private-text.js'
@@ -77,7 +77,7 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
   return {
     plan: { ...guarded.plan, inputs: inputsOf(plan, sources, shelf, templates) },
     problems: [
-      ...distinct(problems),
+      ...distinctProblems(problems),
       // A template or workflow that is not there leaves nothing to render, which needs no word of its own.
       ...guardProblems(planProblems, config.privacy).filter(each => each.code !== 'PLAN_EMPTY' || !hasErrors(problems)),
       ...guarded.problems,
@@ -87,11 +87,6 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
       ...Object.fromEntries([...chosen.values()].map(each => [`workflow:${each.planned.name}`, each.path])),
     },
   }
-}
-
-/** Several templates may want the same workflow. */
-function distinct(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map(each => [JSON.stringify(each), each])).values()]
 }
 
 /** What a call folder gets: a picture of each speaker, a backdrop of each call. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { failure } from '../errors.js'
 import { readBounded } from '../files/read-bounded.js'
 import { takeTurns } from '../files/take-turns.js'
-import { indexSlots, slotAt } from '../plan/slots.js'
+import { indexSlots, slotAt, sweptSliders } from '../plan/slots.js'
 import { thumbnailSource } from '../record/finish-run.js'
 import type { FoundryEvent } from '../record/events.js'
 import { eventsOnly } from '../record/ledger.js'
@@ -72,8 +72,7 @@ export const showRun = defineOperation({
     )
     const slots = ordinals.slice(input.offset, input.offset + input.limit).flatMap(ordinal => {
       const slot = slotAt(index, ordinal)
-      const sliders = slot && file.plan.series[slot.series]?.variations[slot.variation]
-      return slot ? [describeSlot(run, ordinal, { ...slot, sliders: sliders ?? {} })] : []
+      return slot ? [describeSlot(run, ordinal, { ...slot, sliders: sweptSliders(index, slot) })] : []
     })
     return { ...summarise(foundry, run), total: ordinals.length, slots }
   },
@@ -326,7 +325,7 @@ interface ShownSlot {
   id: string
   seed: number
   /** What a sweep changes from picture to picture. */
-  sliders: Record<string, number>
+  sliders: Readonly<Record<string, number>>
 }
 
 function describeSlot(run: RunState, ordinal: number, slot: ShownSlot) {

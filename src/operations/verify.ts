@@ -1,6 +1,6 @@
 import { basename, relative, sep } from 'node:path'
 import type { Config } from '../config/config.js'
-import { sha256File } from '../files/hash.js'
+import { isSha256, sha256File } from '../files/hash.js'
 import { isInside } from '../intake/watched-roots.js'
 import { callFolderOf, readSources } from '../library/sources.js'
 import { type RunState, runStateOf } from '../record/state.js'
@@ -60,7 +60,7 @@ function nameSource(difference: Difference, path: string | undefined, home: stri
   return {
     ...difference,
     // One that is gone or cannot be read was not merely edited.
-    ...(/^[0-9a-f]{64}$/.test(found) && { isEdited: true }),
+    ...(isSha256(found) && { isEdited: true }),
     ...(file !== undefined && { file }),
   }
 }

@@ -1,4 +1,4 @@
-import type { Problem } from '../errors.js'
+import { distinctProblems, type Problem } from '../errors.js'
 import { draftReason } from '../mixing/choose-loras.js'
 import { mix } from '../mixing/mix.js'
 import type { MixTalent } from '../mixing/mix-input.js'
@@ -81,7 +81,7 @@ export function planRun(request: PlanRequest): { plan: RunPlan; problems: Proble
     workflows: Object.fromEntries(used),
     inputs: request.inputs,
   }
-  return { plan, problems: distinct(problems) }
+  return { plan, problems: distinctProblems(problems) }
 }
 
 function draftsLeftOut(series: readonly Series[]): Problem[] {
@@ -186,9 +186,4 @@ function combine(set: PlanRequest['set'], problems: Problem[]): Record<string, n
     variations = variations.flatMap(each => values.map(value => ({ ...each, [key]: value })))
   }
   return variations
-}
-
-/** The same mistake in a thousand slots is told once. */
-function distinct(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map(each => [JSON.stringify(each), each])).values()]
 }

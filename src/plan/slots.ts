@@ -66,6 +66,18 @@ export function slotSeed(parts: readonly [number, string, string, string, number
   return Number(digest.readBigUInt64BE(0) >> 11n)
 }
 
+/** The slider values that a sweep gives a slot; none where nothing is swept. */
+export function sweptSliders({ plan }: SlotIndex, slot: Slot): Readonly<Record<string, number>> {
+  return plan.series[slot.series]?.variations[slot.variation] ?? {}
+}
+
+/** `mecha 0.3 · animal 0.5`, as people read it. */
+export function describeSliders(sliders: Readonly<Record<string, number>>): string {
+  return Object.entries(sliders)
+    .map(([slider, value]) => `${slider} ${value}`)
+    .join(' · ')
+}
+
 function perVariation(series: Series): number {
   return series.seeds?.length ?? series.count
 }

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { replaceFile } from '../files/durable.js'
 import { sha256 } from '../files/hash.js'
-import type { Slot } from '../plan/job.js'
-import { type SlotIndex, slotAt } from '../plan/slots.js'
+import { describeSliders, type SlotIndex, slotAt, sweptSliders } from '../plan/slots.js'
 import type { SlotState } from '../schema/run.js'
 import { isSampled } from './contact-sampling.js'
 import type { FoundryEvent } from './events.js'
@@ -83,16 +82,12 @@ function contactSheet(
     tally.set(state, (tally.get(state) ?? 0) + 1)
     const slot = isSampled(ordinal, index.count) && slotAt(index, ordinal)
     if (!slot) continue
-    const detail = run.reasons.get(ordinal) ?? [...sweptValues(index, slot), `seed ${slot.seed}`].join(' · ')
+    const detail =
+      run.reasons.get(ordinal) ??
+      [describeSliders(sweptSliders(index, slot)), `seed ${slot.seed}`].filter(Boolean).join(' · ')
     items.push({ caption: slot.id, detail, state, ...thumbnailSource(run, ordinal, folder, thumbnails) })
   }
   const renderer = accepted.renderer === 'draft' ? 'drafts' : accepted.renderer
   const subtitle = `${renderer} · ${new Date(accepted.at).toISOString().slice(0, 10)}`
   return pictures.do('drawSheet', { title: accepted.run, subtitle, items, tally })
-}
-
-/** What a sweep changes from picture to picture. */
-function sweptValues({ plan }: SlotIndex, slot: Slot): string[] {
-  const values = plan.series[slot.series]?.variations[slot.variation] ?? {}
-  return Object.entries(values).map(([slider, value]) => `${slider} ${value}`)
 }

@@ -1,4 +1,5 @@
 import type { FromSchema } from './from-schema.js'
+import { nameText, sha256Text } from './text-forms.js'
 
 const seconds = { type: 'number', exclusiveMinimum: 0, maximum: 86_400 } as const
 
@@ -8,12 +9,7 @@ export const serverSchema = {
   additionalProperties: false,
   required: ['name'],
   properties: {
-    name: {
-      type: 'string',
-      pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
-      description: 'Letters, digits, dots, - and _, at most 64, beginning with a letter or digit',
-      examples: ['gpu1'],
-    },
+    name: { ...nameText, examples: ['gpu1'] },
     provider: { type: 'string', default: 'comfyui' },
     url: {
       type: 'string',
@@ -79,10 +75,8 @@ export const configFileSchema = {
       type: 'object',
       description: 'SHA-256 by model name, which proves the identity of models',
       additionalProperties: {
-        type: 'string',
-        pattern: '^[0-9a-f]{64}$',
+        ...sha256Text,
         description: '64 digits 0–9 or small letters a–f, as sha256sum prints them',
-        examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'],
       },
     },
     privacy: { enum: ['redact', 'reject', 'off'], default: 'redact' },

@@ -1,4 +1,5 @@
 import type { FromSchema } from './from-schema.js'
+import { nameText } from './text-forms.js'
 
 const position = { type: 'number', minimum: 0, maximum: 1 } as const
 const seed = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const
@@ -13,10 +14,8 @@ export const renderOrderSchema = {
   properties: {
     $schema: { type: 'string' },
     name: {
+      ...nameText,
       title: 'Name of the order',
-      type: 'string',
-      pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
-      description: 'Letters, digits, dots, - and _, at most 64, beginning with a letter or digit',
       examples: ['aurora-sweep'],
     },
     personas: {

@@ -1,13 +1,8 @@
 import type { FromSchema } from './from-schema.js'
 import { runStates } from './run.js'
+import { sha256Text as hash } from './text-forms.js'
 
 const count = { type: 'integer', minimum: 0 } as const
-const hash = {
-  type: 'string',
-  pattern: '^[0-9a-f]{64}$',
-  description: '64 digits 0–9 or small letters a–f',
-  examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'],
-} as const
 
 /** One picture of a run manifest, with the hash of its trace. */
 export const manifestImageSchema = {

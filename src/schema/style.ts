@@ -1,4 +1,5 @@
 import type { FromSchema } from './from-schema.js'
+import { slugText } from './text-forms.js'
 
 const words = { type: 'array', maxItems: 40, items: { type: 'string', minLength: 1, maxLength: 200 } } as const
 const pole = {
@@ -21,12 +22,7 @@ export const styleSchema = {
   required: ['name'],
   properties: {
     $schema: { type: 'string' },
-    name: {
-      type: 'string',
-      pattern: '^[a-z0-9][a-z0-9-]{0,63}$',
-      description: 'Small letters, digits and -, at most 64, beginning with a letter or digit',
-      examples: ['anime'],
-    },
+    name: { ...slugText, examples: ['anime'] },
     sliders: {
       type: 'object',
       additionalProperties: {

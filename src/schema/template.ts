@@ -1,12 +1,8 @@
 import type { FromSchema } from './from-schema.js'
+import { slugText } from './text-forms.js'
 
 const words = { type: 'array', maxItems: 40, items: { type: 'string', minLength: 1, maxLength: 300 } } as const
-const slug = {
-  type: 'string',
-  pattern: '^[a-z0-9][a-z0-9-]{0,63}$',
-  description: 'Small letters, digits and -, at most 64, beginning with a letter or digit',
-  examples: ['hero-portrait'],
-} as const
+const slug = { ...slugText, examples: ['hero-portrait'] } as const
 const side = { type: 'integer', minimum: 64, maximum: 8192, multipleOf: 8 } as const
 
 export const families = ['sd15', 'sdxl', 'flux'] as const

@@ -1,12 +1,6 @@
 import type { FromSchema } from './from-schema.js'
 import { fragmentSchema, leftOutSchema, loraSchema } from './run.js'
-
-const hash = {
-  type: 'string',
-  pattern: '^[0-9a-f]{64}$',
-  description: '64 digits 0–9 or small letters a–f',
-  examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'],
-} as const
+import { sha256Text as hash } from './text-forms.js'
 
 /** A heavy model file of a job, and how sure its identity is. */
 export const modelUseSchema = {
