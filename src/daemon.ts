@@ -85,7 +85,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       version: config.version,
     })
     await mkdir(paths.staging, { recursive: true })
-    await sweepTemporaries(paths.dot)
+    for (const folder of [paths.dot, paths.journal, paths.problems, paths.orphans]) await sweepTemporaries(folder)
     await sweepStaging(paths.staging, leasedJobs(ledger.state))
     const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
     for (const problem of problems) log.warn({ problem: describeProblem(problem) }, 'plugin left out')

@@ -20,6 +20,7 @@ import { type SocketTimes, socketTimes } from './event-socket.js'
 import { HistoryEraser } from './history-eraser.js'
 import { interruption } from './history.js'
 import { Http } from './http.js'
+import { PictureMemory } from './picture-memory.js'
 import { type PollTimes, pollTimes } from './poller.js'
 import { probeServer } from './probe.js'
 import { type SentGraph, toSentGraph } from './sent-graph.js'
@@ -52,6 +53,7 @@ class ComfyConnection implements Connection {
   readonly #catalogue: Catalogue
   readonly #tracker: Tracker
   readonly #eraser: HistoryEraser
+  readonly #memory = new PictureMemory()
   readonly #end = new AbortController()
   readonly #graceMs: number
   readonly #stop = (): void => void this.close()
@@ -104,7 +106,11 @@ class ComfyConnection implements Connection {
     const query = Object.entries({ filename, subfolder, type }).map(
       ([name, value]) => `${name}=${encodeURIComponent(value)}`,
     )
-    const answer = await this.#http.get(`/view?${query.join('&')}`, { signal, sizeBytesMax: pictureSizeBytesMax })
+    const answer = await this.#http.get(`/view?${query.join('&')}`, {
+      signal,
+      sizeBytesMax: pictureSizeBytesMax,
+      join: (parts, sizeBytes) => this.#memory.join(parts, sizeBytes),
+    })
     if (answer.status === 404) throw new RenderFailure('no-output', `The picture ${filename} is gone from the server`)
     if (answer.status !== 200) throw this.#http.refusal(answer, '/view')
     const sizeBytes = answer.sizeBytes ?? answer.bytes.length
@@ -113,6 +119,10 @@ class ComfyConnection implements Connection {
       throw new RenderFailure('unreachable', message)
     }
     return answer.bytes
+  }
+
+  release(bytes: Buffer): void {
+    this.#memory.giveBack(bytes)
   }
 
   /** The queue first: a job leaves it for the history in one step, and is never in neither. */

@@ -16,6 +16,8 @@ export interface Exchange {
   signal: AbortSignal
   /** Longest body that is read. */
   sizeBytesMax?: number
+  /** Makes one body of its parts. */
+  join?: (parts: readonly Buffer[], sizeBytes: number) => Buffer
 }
 
 export interface Answer {
@@ -147,7 +149,8 @@ export class Http {
       }
       chunks.push(chunk)
     }
-    return chunks.length === 1 && chunks[0] ? chunks[0] : joinShared(chunks, sizeBytes)
+    if (chunks.length === 1 && chunks[0]) return chunks[0]
+    return request.join ? request.join(chunks, sizeBytes) : Buffer.concat(chunks, sizeBytes)
   }
 
   #failureOf(thrown: unknown, at: { request: Request; wire: Wire; limit: TimeLimit }): RenderFailure {
@@ -238,12 +241,4 @@ const hintByStatus: Record<number, string> = {
   413: 'the request is larger than its --max-upload-size',
   429: 'it is asked too often',
   500: 'it got itself into trouble, its own log says why',
-}
-
-/** In memory that another thread reads without a copy: a picture is verified and written there. */
-function joinShared(chunks: readonly Buffer[], sizeBytes: number): Buffer {
-  const whole = Buffer.from(new SharedArrayBuffer(sizeBytes))
-  let at = 0
-  for (const chunk of chunks) at += chunk.copy(whole, at)
-  return whole
 }

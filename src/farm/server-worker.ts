@@ -375,6 +375,7 @@ export class ServerWorker {
       const bytes = await this.fetch(output, signal)
       const timings = { ...facts.timings, fetchMs: Math.round(performance.now() - begin) }
       await this.host.desk.commit(job, attempt, bytes, { ...facts, timings })
+      this.connection.release?.(bytes)
       this.settled.add(attempt)
       this.rendered++
     } catch (error) {

@@ -64,6 +64,8 @@ export interface Connection {
   follow(attempt: Attempt, signal: AbortSignal): AsyncIterable<RenderEvent>
   /** The bytes of one output, length-checked. */
   fetch(output: OutputFile, signal: AbortSignal): Promise<Buffer>
+  /** Nobody reads these bytes of `fetch` any more, so that their memory can hold the next picture. */
+  release?(bytes: Buffer): void
   /** Where an attempt is now. `unknown` is never "done". */
   find(attempt: Attempt, signal: AbortSignal): Promise<'queued' | 'running' | 'done' | 'unknown'>
   /** `gone`: it will not render · `ran`: it had ended · `unknown`: nobody can tell yet. */

@@ -67,6 +67,15 @@ t.test('daemon renders what is dropped, lists it, and says so in its log without
   t.equal(refusal?.['drop'], refused?.sha256.slice(0, 12), 'the log tells which drop without its name')
 })
 
+t.test('daemon removes what a crash left half-written, in every folder of its own', async t => {
+  const half = '.foundry-temporary-0'
+  const folders = { journal: { [half]: '' }, problems: { [half]: '' }, orphans: { [half]: '' } }
+  const home = t.testdir({ '.foundry': { [half]: '', ...folders } })
+  const daemon = await startDaemon(home)
+  t.teardown(() => daemon.kill('SIGKILL'))
+  for (const folder of ['', ...Object.keys(folders)]) t.notOk(existsSync(join(home, '.foundry', folder, half)), folder)
+})
+
 t.test('daemon never reads half of a drop whose writer pauses, nor of a kit that an order names', async t => {
   t.strictSame(await pauseWriting(t.testdir({}), { pauseMs: 2000, quietSeconds: 2.5 }), [])
 })
