@@ -1,24 +1,33 @@
+import { setMaxListeners } from 'node:events'
 import { mkdir } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from './config/config.js'
 import { packageOutput, packageRoot } from './config/package-root.js'
+import { shownOptions } from './config/server-entry.js'
 import { describeProblem, failure, reasonOf } from './errors.js'
 import { createEmbeddedEngine } from './farm/embedded-engine.js'
+import { Attempts, type AttemptsHost } from './farm/attempts.js'
 import { Desk } from './farm/desk.js'
 import { Farm } from './farm/farm.js'
+import { RemoteWork } from './farm/remote-work.js'
+import { openSavedSpeeds } from './farm/saved-speeds.js'
+import { absentServer, expectedRenderer, type ServerOpener, serverOpener } from './farm/open-servers.js'
 import type { ServerOptions } from './farm/worker-host.js'
 import { makeFolder } from './files/durable.js'
 import { armFailpoints } from './files/failpoint.js'
 import { checkEpoch, type Ownership, ownHome } from './files/own-home.js'
+import { sha256 } from './files/hash.js'
 import { remoteKind } from './files/remote-folder.js'
 import { openIndex } from './library/talent-index.js'
 import type { Foundry } from './operations/foundry.js'
 import { privateTextsOf } from './operations/private-texts.js'
 import { refreshManifest } from './operations/runs.js'
 import { createShelfReader } from './operations/shelf.js'
+import { type WantedServer, wantedServers } from './operations/wanted-servers.js'
 import type { Job } from './plan/job.js'
-import type { DraftServer, Provider } from './plugins/contract.js'
+import { findEngine } from './plugins/find-engine.js'
 import { loadPlugins, type PluginFolder } from './plugins/load-plugins.js'
 import { exportToCallFolder } from './record/call-folder.js'
 import { finishRun, thumbnailFile } from './record/finish-run.js'
@@ -26,8 +35,8 @@ import { eventsOnly, openLedger } from './record/ledger.js'
 import { readRunFile } from './record/run-folder.js'
 import { type FoundryState, isSettled, type RunState } from './record/state.js'
 import { openPictures } from './record/pictures.js'
+import { SharedStorage } from './record/shared-storage.js'
 import { sweepStaging, sweepTemporaries } from './record/sweep.js'
-import type { ServerEntry } from './schema/config.js'
 
 /** An open home: everything that acts on it, and how to end it. */
 export interface OpenFoundry {
@@ -35,6 +44,8 @@ export interface OpenFoundry {
   ownership: Ownership
   /** Rejects when the foundry can no longer write: the process must end and recover by replay. */
   broken: Promise<never>
+  /** Done at the end, before the journal is closed. */
+  atClose(work: () => Promise<unknown>): void
   close(drainMs: number): Promise<void>
 }
 
@@ -56,6 +67,8 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
   await makeFolder(paths.dot)
   const ownership = await ownHome(paths.home)
   const stop = new AbortController()
+  // Every connection listens.
+  setMaxListeners(0, stop.signal)
   const closers: (() => Promise<unknown>)[] = [() => ownership.release()]
   try {
     let breakDown: (error: Error) => void = () => undefined
@@ -91,14 +104,21 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     for (const problem of problems) log.warn({ problem: describeProblem(problem) }, 'plugin left out')
     const index = await openIndex(paths.index)
     const shelf = createShelfReader(config, plugins, index, log)
-    const opened = await openServers(config, plugins, { log, signal: stop.signal })
-    closers.unshift(opened.close)
+    const opener = serverOpener(plugins, { log, signal: stop.signal })
+    closers.unshift(() => opener.close())
+    const openServer: Foundry['openServer'] = async added => {
+      const { entry, problems } = config.resolveServer(added)
+      if (problems.length > 0) throw failure('SERVER_INVALID', { server: added.name, problems })
+      return opener.open(entry)
+    }
+    const wanted = wantedServers(config, ledger.state.servers)
+    const servers = await openWanted(wanted, { open: entry => opener.open(entry), openAdded: openServer })
 
     const runFolder = (run: string) => join(paths.runs, run)
     const thumbnails = (run: string) => join(paths.dot, 'thumbnails', run)
     const pictures = openPictures()
     closers.unshift(() => pictures.close())
-    const desk: Desk = new Desk({
+    const host: AttemptsHost = {
       ledger,
       log,
       version: config.version,
@@ -133,15 +153,30 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
         log.info({ run: name, state }, 'run finished')
       },
       freed: () => farm.wake(),
-    })
+      superseded: (job, newer) => void farm.supersede(job, newer),
+    }
+    const desk = new Desk(host)
+    const attempts = new Attempts(host, desk)
+    const work = openWork(config, plugins, { ledger, log, desk, attempts })
     const farm: Farm = new Farm({
-      servers: opened.servers,
+      servers,
       desk,
+      attempts,
       engine: createEmbeddedEngine(),
       log,
       modelSha256: config.modelSha256,
+      limits: config.limits,
+      ...(work && { remote: work }),
       progress: (job, server, value, max) => options.progress?.(job, server, value, max),
     })
+    const savedSpeeds = await openSavedSpeeds(paths.speeds, {
+      speeds: farm.speeds,
+      // An embedded draft server is somewhere else at each start.
+      addressOf: name =>
+        config.servers.find(each => each.name === name)?.url ?? farm.status().find(each => each.name === name)?.url,
+      log,
+    })
+    for (const { entry, mode } of wanted) if (mode !== 'active') farm.setMode(entry.name, mode)
     if (farm.isMixed()) log.info('drafts and other servers are listed together: new runs are rendered by the others')
     const foundry: Foundry = {
       config,
@@ -150,7 +185,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       farm,
       log,
       get renderer() {
-        return farm.renderer() ?? opened.renderer
+        return farm.renderer() ?? expectedRenderer(wanted.map(({ entry }) => entry))
       },
       plugins,
       pictures,
@@ -158,6 +193,8 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       runFolder,
       thumbnails,
       accepting: new Map(),
+      openServer,
+      work,
       startedAt: Date.now(),
     }
     let refreshing: Promise<void> | undefined
@@ -169,12 +206,14 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       foundry,
       ownership,
       broken,
+      atClose: work => void closers.unshift(work),
       async close(drainMs) {
         if (isClosed) return
         isClosed = true
         clearInterval(refresh)
         // Whoever may no longer write must not even finish what was begun.
         await farm.stop(isBroken ? 0 : drainMs)
+        await (isBroken ? savedSpeeds.stop() : savedSpeeds.close())
         stop.abort()
         await refreshing
         for (const close of closers) await close()
@@ -187,57 +226,42 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
   }
 }
 
+/** What workers on other machines do, where the configuration names an engine for them. */
+function openWork(
+  { engine, paths, storage, resolveOptions }: Config,
+  plugins: readonly PluginFolder[],
+  { ledger, log, desk, attempts }: Pick<Foundry, 'ledger' | 'log' | 'desk'> & { attempts: Attempts },
+): RemoteWork | undefined {
+  if (!engine) return undefined
+  // Two homes never share what they offer, also where both machines have them in the same folder.
+  const home = sha256(`${hostname()}:${paths.home}`).slice(0, 16)
+  const open = findEngine(plugins, { name: engine.name, options: resolveOptions(engine.options).options })
+  return new RemoteWork({
+    attempts,
+    desk,
+    ledger,
+    log,
+    storage: new SharedStorage(storage),
+    engine: { name: engine.name, home, options: shownOptions(engine.options), open: () => open({ log, home }) },
+  })
+}
+
 /** Differs once a run was asked for more, even when all that was asked for has ended since. */
 function progressOf({ counts, attempts }: RunState): string {
   return JSON.stringify([counts, attempts.reduce((sum, each) => sum + each, 0)])
 }
 
-export async function openServers(
-  config: Config,
-  plugins: readonly PluginFolder[],
-  host: { log: Logger; signal: AbortSignal },
-): Promise<{
-  servers: ServerOptions[]
-  renderer: string
-  close: () => Promise<unknown>
-}> {
-  const drafts: DraftServer[] = []
+/** The servers that are wanted; one that was added and cannot be opened is there without ever answering. */
+async function openWanted(
+  wanted: readonly WantedServer[],
+  { open, openAdded }: { open: ServerOpener['open']; openAdded: Foundry['openServer'] },
+): Promise<ServerOptions[]> {
   const servers: ServerOptions[] = []
-  for (const entry of config.servers) {
-    const provider = providerOf(entry, plugins)
-    let { url } = entry
-    if (url === 'draft') {
-      const draft = await provider.startDraftServer?.(entry.options ?? {}, host)
-      if (!draft)
-        throw failure('USAGE_INVALID', { problem: `Provider ${provider.name} draws no drafts`, next: 'give a URL' })
-      drafts.push(draft)
-      url = draft.url
-    }
-    const resolved = { ...entry, ...(url !== undefined && { url }) }
-    const connection = await provider.open(resolved, host)
-    servers.push({ entry: resolved, connection, ...(isDraft(entry) && { renderer: 'draft' }) })
+  for (const { entry, isAdded } of wanted) {
+    const opened = isAdded ? openAdded(entry).catch(error => absentServer(entry, reasonOf(error))) : open(entry)
+    servers.push(await opened)
   }
-  const others = config.servers.filter(entry => !isDraft(entry))
-  return {
-    servers,
-    renderer: others[0]?.provider ?? 'draft',
-    close: () => Promise.all(drafts.map(draft => draft.close())),
-  }
-}
-
-function isDraft({ url, options }: ServerEntry): boolean {
-  return url === 'draft' || options?.['renderer'] === 'draft'
-}
-
-function providerOf(entry: ServerEntry, plugins: readonly PluginFolder[]): Provider {
-  const providers = plugins.flatMap(plugin => plugin.provider ?? [])
-  const found = providers.find(provider => provider.name === entry.provider)
-  if (found) return found
-  const known = providers.map(provider => provider.name).join(', ') || 'none'
-  throw failure('USAGE_INVALID', {
-    problem: `Server ${entry.name} needs the provider "${entry.provider}"`,
-    next: `loaded are: ${known}`,
-  })
+  return servers
 }
 
 /** Jobs whose staged pictures a crash may have left. */

@@ -24,7 +24,10 @@ export interface Details {
   RUN_UNKNOWN: { run: string }
   RUN_AMBIGUOUS: { run: string; runs: readonly string[] }
   RUN_STATE_UNFIT: { run: string; state: string; operation: string }
+  JOB_UNKNOWN: { job: string }
   SLOT_UNKNOWN: { run: string; slot: string }
+  SUBJECT_UNKNOWN: { run: string; subject: string; known: readonly string[] }
+  SLOTS_UNFIT: { run: string; part: string; operation: string }
   SOURCE_CHANGED: { what: string }
   PLUGIN_INVALID: { plugin: string; problems: readonly Problem[] }
   PLUGIN_HOOK_FAILED: { plugin: string; hook: string; reason: string }
@@ -33,7 +36,10 @@ export interface Details {
   WORKFLOW_UNBOUND: { workflow: string; problems: readonly Problem[] }
   TALENT_UNKNOWN: { talent: string; known: readonly string[] }
   SERVER_NONE: { tried: readonly string[]; option?: string }
+  SERVER_UNKNOWN: { server: string; known: readonly string[] }
   SERVER_UNFIT: { server: string; problems: readonly Problem[] }
+  SERVER_INVALID: { server: string; problems: readonly Problem[] }
+  SERVER_EXISTS: { server: string }
   OUTPUT_INVALID: { reason: string }
   PICTURES_FAILED: { reason: string }
   IMAGE_UNTRACED: { image: string }
@@ -41,6 +47,12 @@ export interface Details {
   IMAGE_DAMAGED: { image: string; reason: string }
   IMAGE_PRIVATE: { image: string; run: string }
   VERIFY_FAILED: { run: string; differences: number }
+  OWNER_STARTING: Record<string, never>
+  OWNER_AWAY: { owner: string; reason: string }
+  WORKER_EXISTS: { worker: string }
+  WORKER_UNKNOWN: { worker: string }
+  ENGINE_NONE: Record<string, never>
+  STORAGE_MISSING: { file: string }
   TIMED_OUT: { what: string; limitMs: number }
   INTERRUPTED: { what: string }
   OPERATION_INVALID: { operation: string; problems: readonly Problem[] }
@@ -73,7 +85,10 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   RUN_AMBIGUOUS: d => `Several runs begin with "${d.run}": ${d.runs.join(', ')}`,
   RUN_UNKNOWN: d => `No run is named "${d.run}": "foundry runs list" shows them`,
   RUN_STATE_UNFIT: d => `Run ${d.run} is ${d.state}: it cannot be ${d.operation}`,
+  JOB_UNKNOWN: d => `No attempt was ever made of a job ${d.job}: name its run and slot instead`,
   SLOT_UNKNOWN: d => `Run ${d.run} has no slot "${d.slot}": "foundry runs show ${d.run}" lists them`,
+  SUBJECT_UNKNOWN: d => `Run ${d.run} has no persona "${d.subject}": it has ${d.known.join(', ') || 'none'}`,
+  SLOTS_UNFIT: d => `Nothing of ${d.part} in run ${d.run} can be ${d.operation}`,
   SOURCE_CHANGED: d => `${d.what} changed since the run was accepted: drop it again to render the new version`,
   PLUGIN_INVALID: d => `Plugin ${d.plugin} cannot be loaded: ${listProblems(d.problems)}`,
   PLUGIN_HOOK_FAILED: d => `Plugin ${d.plugin} failed in its hook ${d.hook}: ${d.reason}`,
@@ -83,7 +98,11 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   TALENT_UNKNOWN: d => `No talent is named "${d.talent}": known are ${d.known.join(', ') || 'none'}`,
   SERVER_NONE: d =>
     `No server answered (tried ${d.tried.join('; ')}): start ComfyUI, pass ${d.option ?? '--server'} URL, or render drafts with --draft`,
+  SERVER_UNKNOWN: d => `No server is named "${d.server}": there are ${d.known.join(', ') || 'none'}`,
   SERVER_UNFIT: d => `${d.server} cannot render this: ${listProblems(d.problems)}`,
+  SERVER_INVALID: d => `Server ${d.server} cannot be used: ${listProblems(d.problems)}`,
+  SERVER_EXISTS: d =>
+    `A server is named "${d.server}" already: choose another name, or take that one away first with "foundry servers remove ${d.server}"`,
   OUTPUT_INVALID: d => `The server's output is not a usable picture: ${d.reason}`,
   PICTURES_FAILED: d => `The thread that works on pictures failed: ${d.reason}`,
   IMAGE_UNTRACED: d => `${d.image} carries no foundry record: only pictures made by a foundry can be reproduced`,
@@ -92,6 +111,15 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   IMAGE_PRIVATE: d =>
     `The words of ${d.image} are private and not part of it: reproduce it in the home that holds its run ${d.run}`,
   VERIFY_FAILED: d => `Run ${d.run} differs from its record in ${d.differences} places`,
+  OWNER_STARTING: () => 'The owner of the home is starting or ending: ask again in a moment',
+  OWNER_AWAY: d => `The owner of the home does not answer at ${d.owner} (${d.reason}): start "foundry daemon" there`,
+  WORKER_EXISTS: d => `A worker is named "${d.worker}" already: choose another name with --name`,
+  WORKER_UNKNOWN: d =>
+    `No worker named "${d.worker}" has said hello, or it was silent for too long: it says hello again`,
+  ENGINE_NONE: () =>
+    'This home has no engine that workers could get jobs through: set "engine" in its foundry.yaml, e.g. { name: bullmq }',
+  STORAGE_MISSING: d =>
+    `${d.file} does not lie in the storage: let "storage" of foundry.yaml and --storage of the worker be the same folder`,
   TIMED_OUT: d => `${d.what} was not finished within ${d.limitMs} ms`,
   INTERRUPTED: d => `${d.what} was interrupted: the same command again continues where it stopped`,
   OPERATION_INVALID: d => `${d.operation} was asked wrongly: ${listProblems(d.problems)}`,

@@ -34,6 +34,24 @@ export async function cancelAttempt(http: Http, { promptId }: Attempt, signal: A
   }
 }
 
+/**
+ * Takes a job from the queue if it still waits there. The queue is asked after the deletion: what is in none of its parts and not
+ * in the history has not begun and never will.
+ */
+export async function withdrawAttempt(http: Http, { promptId }: Attempt, signal: AbortSignal): Promise<boolean> {
+  try {
+    const before = await askQueue(http, signal)
+    if (!before.pending.has(promptId)) return false
+    await http.command('/queue', { delete: [promptId] }, { signal })
+    const after = await askQueue(http, signal)
+    if (after.running.has(promptId) || after.pending.has(promptId)) return false
+    return (await askHistory(http, promptId, signal)) === undefined
+  } catch (thrown) {
+    if (thrown instanceof RenderFailure || signal.aborted) return false
+    throw thrown
+  }
+}
+
 async function seeEnd(http: Http, promptId: string, signal: AbortSignal): Promise<Cancellation> {
   const entry = await askHistory(http, promptId, signal)
   return !entry || entry.failure?.reason === 'interrupted' ? 'gone' : 'ran'

@@ -78,8 +78,8 @@ export class Catalogue {
   async #cached<Value>(route: string, ageMs: number, ask: (route: string) => Promise<Value>): Promise<Value> {
     // Each route is always asked by the same function, which fixes the type of its value.
     const known = this.#cache.get(route) as Cached<Value> | undefined
-    if (known && Date.now() - known.at <= ageMs) return known.value
-    const cached = { at: Date.now(), value: ask(route) }
+    if (known && performance.now() - known.at <= ageMs) return known.value
+    const cached = { at: performance.now(), value: ask(route) }
     this.#cache.set(route, cached)
     cached.value.catch(() => {
       if (this.#cache.get(route) === cached) this.#cache.delete(route)

@@ -13,7 +13,7 @@ import {
   type ServerEntry,
 } from '../../src/plugins/contract.js'
 import { type Address, readAddress } from './address.js'
-import { cancelAttempt, type Cancellation } from './cancel-attempt.js'
+import { cancelAttempt, type Cancellation, withdrawAttempt } from './cancel-attempt.js'
 import { Catalogue, doubtMs } from './catalogue.js'
 import { checkJob, problemsOfTarget } from './check-job.js'
 import { type SocketTimes, socketTimes } from './event-socket.js'
@@ -141,9 +141,16 @@ class ComfyConnection implements Connection {
     const outcome = await cancelAttempt(this.#http, attempt, signal)
     if (outcome !== 'gone') return outcome
     const tracked = this.#tracker.find(attempt.promptId)
-    if (tracked?.unansweredAt !== undefined && Date.now() - tracked.unansweredAt < this.#graceMs) return 'unknown'
+    if (tracked?.unansweredAt !== undefined && performance.now() - tracked.unansweredAt < this.#graceMs)
+      return 'unknown'
     tracked?.settle({ kind: 'failed', failure: interruption() })
     return 'gone'
+  }
+
+  async withdraw(attempt: Attempt, signal: AbortSignal): Promise<boolean> {
+    const isGone = await withdrawAttempt(this.#http, attempt, signal)
+    if (isGone) this.#tracker.drop(attempt.promptId)
+    return isGone
   }
 
   async forget(attempt: Attempt): Promise<void> {

@@ -89,7 +89,7 @@ export class EventSocket {
     if (clientId !== this.#liveId) return
     this.#parts.log.debug('event socket is deaf')
     // It has not worked, however long it lived.
-    this.#liveAt = Date.now()
+    this.#liveAt = performance.now()
     this.#socket?.terminate()
   }
 
@@ -125,7 +125,7 @@ export class EventSocket {
         clearTimeout(patience)
         heartbeat = startHeartbeat(socket, times)
         this.#liveId = clientId
-        this.#liveAt = Date.now()
+        this.#liveAt = performance.now()
         this.#opening = undefined
         resolve(clientId)
       })
@@ -153,7 +153,7 @@ export class EventSocket {
   }
 
   #lose(clientId: string): void {
-    const hasWorked = this.#liveId === clientId && Date.now() - this.#liveAt >= this.#parts.times.stableMs
+    const hasWorked = this.#liveId === clientId && performance.now() - this.#liveAt >= this.#parts.times.stableMs
     this.#failures = hasWorked ? 0 : this.#failures + 1
     if (this.#liveId === clientId) this.#liveId = undefined
     this.#parts.listener.lost(clientId)

@@ -88,7 +88,7 @@ export class Poller {
     const delayMs = tracked.isHeard ? pollMs : pollMsMin
     // A job that this connection did not submit may have ended long ago.
     const isOverdue = tracked.isHistoryWanted || tracked.submission === undefined
-    return { nextAt: isOverdue ? Date.now() : Date.now() + delayMs, delayMs }
+    return { nextAt: isOverdue ? performance.now() : performance.now() + delayMs, delayMs }
   }
 
   #schedule(): void {
@@ -99,12 +99,12 @@ export class Poller {
     }
     if (this.#watches.size === 0) return
     const nextAt = Math.min(...[...this.#watches.values()].map(watch => watch.nextAt))
-    this.#timer = setTimeout(() => void this.#look(), Math.max(0, nextAt - Date.now()))
+    this.#timer = setTimeout(() => void this.#look(), Math.max(0, nextAt - performance.now()))
   }
 
   async #look(): Promise<void> {
     this.#isLooking = true
-    const due = [...this.#watches].filter(([, watch]) => watch.nextAt <= Date.now())
+    const due = [...this.#watches].filter(([, watch]) => watch.nextAt <= performance.now())
     const answers = await Promise.all(due.map(each => this.#lookAtHistory(...each)))
     const open = due.filter(([tracked], index) => answers[index] && !tracked.isSettled)
     if (open.length > 0) await this.#lookAtQueue(open)
@@ -158,7 +158,7 @@ export class Poller {
    */
   #miss(tracked: TrackedAttempt, watch: Watch): void {
     const { lostMs, graceMs } = this.#parts.times
-    const now = Date.now()
+    const now = performance.now()
     if (tracked.unansweredAt !== undefined && now - tracked.unansweredAt < graceMs) return
     watch.missingSince ??= now
     if (now - watch.missingSince < lostMs) return
@@ -168,9 +168,9 @@ export class Poller {
 
   #bearUnreachable(tracked: TrackedAttempt, watch: Watch, thrown: unknown): void {
     if (this.#stop.signal.aborted) return
-    watch.unreachableSince ??= Date.now()
+    watch.unreachableSince ??= performance.now()
     delete watch.missingSince
-    const sinceMs = Date.now() - watch.unreachableSince
+    const sinceMs = performance.now() - watch.unreachableSince
     this.#parts.log.debug({ job: tracked.attempt.job, sinceMs, reason: reasonOf(thrown) }, 'server could not be asked')
     if (sinceMs < this.#parts.times.graceMs) return
     const message = `The server could not be asked about the job for ${Math.round(sinceMs / 1000)} s: ${reasonOf(thrown)}`
@@ -179,7 +179,7 @@ export class Poller {
 
   #planNext(tracked: TrackedAttempt, watch: Watch): void {
     const { pollMs, historyRetryMs, historyWaitMs, lostMs } = this.#parts.times
-    const now = Date.now()
+    const now = performance.now()
     if (tracked.isHistoryWanted) watch.historyWantedSince ??= now
     const isHistoryDue = watch.historyWantedSince !== undefined && now - watch.historyWantedSince < historyWaitMs
     watch.delayMs = tracked.isHeard ? pollMs : Math.min(pollMs, watch.delayMs * 2)

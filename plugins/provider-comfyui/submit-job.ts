@@ -61,7 +61,7 @@ export async function submitJob(submitter: Submitter, submitted: Submitted, sign
 
 function settleRegistration(tracker: Tracker, tracked: TrackedAttempt, thrown: unknown): void {
   const isUnknown = thrown instanceof RenderFailure && thrown.reason === 'unknown-outcome'
-  if (isUnknown) tracked.unansweredAt = Date.now()
+  if (isUnknown) tracked.unansweredAt = performance.now()
   else tracker.drop(tracked.attempt.promptId)
 }
 

@@ -20,7 +20,8 @@ export interface Submission {
 export class TrackedAttempt {
   readonly attempt: Attempt
   readonly submission: Submission | undefined
-  readonly registeredAt = Date.now()
+  /** On the clock that never jumps. */
+  readonly registeredAt = performance.now()
   /** When the POST was given up without an answer: it may still arrive. */
   unansweredAt: number | undefined
   /** Whether the socket it was submitted with is still open, and so hears everything about it. */
@@ -32,6 +33,7 @@ export class TrackedAttempt {
   readonly #queues = new Set<EventQueue>()
   readonly #filesByNode = new Map<string, readonly OutputFile[]>()
   #startedAt: number | undefined
+  #waitMs: number | undefined
   #startStamp: number | undefined
   #renderMs: number | undefined
   #hasSucceeded = false
@@ -119,11 +121,14 @@ export class TrackedAttempt {
   #start(): void {
     if (this.#startedAt !== undefined) return
     this.#startedAt = Date.now()
+    if (this.submission) this.#waitMs = Math.round(performance.now() - this.registeredAt)
     this.#emit({ kind: 'started', at: this.#startedAt })
   }
 
   #progress({ value, max, node }: Record<string, unknown>): void {
     if (typeof value !== 'number' || typeof max !== 'number') return
+    // A number of JSON may be too large to be one.
+    if (!Number.isFinite(value + max)) return
     this.#emit({ kind: 'progress', value, max, ...(typeof node === 'string' && { node }) })
   }
 
@@ -161,11 +166,10 @@ export class TrackedAttempt {
   }
 
   #timings(): Record<string, number> {
-    const waitMs = this.submission && this.#startedAt !== undefined ? this.#startedAt - this.registeredAt : undefined
     return {
-      ...(waitMs !== undefined && { waitMs }),
+      ...(this.#waitMs !== undefined && { waitMs: this.#waitMs }),
       ...(this.#renderMs !== undefined && { renderMs: this.#renderMs }),
-      ...(this.submission && { totalMs: Date.now() - this.registeredAt }),
+      ...(this.submission && { totalMs: Math.round(performance.now() - this.registeredAt) }),
     }
   }
 

@@ -9,6 +9,7 @@ import { operationList } from '../operations/operations.js'
 import { type DelayMonitor, metricsText } from './metrics.js'
 import { type EventHub, serveEvents } from './events.js'
 import { statusByCode } from './status-codes.js'
+import { serveWork } from './work-routes.js'
 
 export interface ApiOptions {
   foundry: Foundry
@@ -76,6 +77,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   serveEvents(app, options.events)
   for (const operation of operationList) addRoute(app, operation, foundry)
+  serveWork(app, foundry.work)
   return app
 }
 
@@ -95,7 +97,7 @@ function addRoute(app: FastifyInstance, operation: (typeof operationList)[number
       const query = fromText(request.query as Record<string, unknown>, operation.input)
       const params = fromText(request.params as Record<string, unknown>, operation.input)
       const body = bodyOf(request)
-      const caller = { by: `api ${request.ip}`, reach: 'home' } as const
+      const caller = { by: `api ${request.ip.replace(/^::ffff:/, '')}`, reach: 'home' } as const
       return callOperation(operation, foundry, { ...query, ...body, ...params }, caller)
     },
   })

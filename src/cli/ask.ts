@@ -5,8 +5,13 @@ import { type Config, isHome } from '../config/config.js'
 import { homePaths } from '../config/home-paths.js'
 import { failure } from '../errors.js'
 import { isSha256 } from '../files/hash.js'
+import type { ActAnswer } from '../operations/run-acts.js'
+import type { Wish } from '../operations/run-priority.js'
 import { describeSliders } from '../plan/slots.js'
 import { checkOwner, type ServerWish } from './check-owner.js'
+import { describeChange, describeCourse } from './describe-course.js'
+import { describeRange } from './describe-range.js'
+import { describeWait } from './describe-wait.js'
 import { type Door, openDoor } from './door.js'
 import { exitCodes } from './exit-codes.js'
 import { counted, table, type Terminal } from './terminal.js'
@@ -21,6 +26,19 @@ export interface PruneFlags {
   state?: string
   dryRun?: boolean
 }
+
+/** The part of a run that an act is about. */
+export interface PartFlags {
+  persona?: string
+  slot?: string
+}
+
+export interface AuditFlags {
+  run?: string
+  limit?: number
+}
+
+export type ActName = 'runs.pause' | 'runs.resume' | 'runs.approve' | 'runs.cancel' | 'runs.retry'
 
 /** The commands that ask one operation and print its answer. */
 export function ask(config: Config, terminal: Terminal) {
@@ -43,19 +61,24 @@ export function ask(config: Config, terminal: Terminal) {
         if (answer.all === 0) terminal.say('No runs yet: "foundry render PATH" makes one.')
         else if (answer.runs.length === 0)
           terminal.say(`No run is ${state}. Runs in all: ${answer.all} ("foundry runs list").`)
-        else
+        else {
+          const notes = answer.runs.map(describeCourse)
+          // Most homes have nothing to note of any run.
+          const noted = (note: string) => (notes.some(Boolean) ? [note] : [])
           terminal.say(
             table([
-              ['RUN', 'STATE', 'DONE', 'ACCEPTED', 'FROM'],
-              ...answer.runs.map(run => [
+              ['RUN', 'STATE', 'DONE', 'ACCEPTED', ...noted('NOTES'), 'FROM'],
+              ...answer.runs.map((run, at) => [
                 run.run,
                 stateAt(door, run.state),
                 `${run.counts['done']}/${run.counts['slots']}`,
                 run.acceptedAt.slice(0, 16),
+                ...noted(notes[at] ?? ''),
                 run.key,
               ]),
             ]),
           )
+        }
         return undefined
       }),
     showRun: (id: string, { state, limit }: ListFlags) =>
@@ -70,6 +93,9 @@ export function ask(config: Config, terminal: Terminal) {
         terminal.say(
           `${answer.run} is ${stateAt(door, answer.state)}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`,
         )
+        const course = describeCourse(answer)
+        if (course !== '') terminal.say(`  ${course}`)
+        for (const line of describeWait(answer)) terminal.say(`  ${line}`)
         if (slots.length === 0 && state !== undefined) terminal.say(`No slot of it is ${state}.`)
         const isSwept = slots.some(slot => slot.sliders)
         const swept = ({ sliders = {} }: { sliders?: Readonly<Record<string, number>> }) =>
@@ -88,13 +114,58 @@ export function ask(config: Config, terminal: Terminal) {
         for (const event of answer.events) terminal.say(JSON.stringify(event))
         return undefined
       }),
-    act: (name: 'runs.cancel' | 'runs.retry', id: string) =>
+    act: (name: ActName, id: string, { persona, slot }: PartFlags = {}) =>
       through(async door => {
-        const answer = await actToTheEnd(door, name, id)
-        terminal.answer(answer)
-        const { run, state, counts } = answer
-        const rest = state === 'cancelling' ? `: ${counted(counts['running'] ?? 0, 'job')} on servers end first` : ''
+        const part = { ...(persona !== undefined && { subject: persona }), ...(slot !== undefined && { slot }) }
+        const answer = await actToTheEnd(door, name, { id, ...part })
+        const { run, counts } = answer
+        const state = stateAt(door, answer.state)
+        terminal.answer({ ...answer, state })
+        const running = counts['running'] ?? 0
+        const endsFirst = state === 'cancelling' || (state === 'paused' && running > 0)
+        const rest = endsFirst ? `: ${counted(running, 'job')} on servers end first` : ''
+        if (answer.part !== undefined)
+          terminal.say(`${counted(answer.slots, 'picture')} of ${answer.part} ${doneBy[name]}`)
         terminal.say(`${run} is ${state}${rest}`)
+        if (name === 'runs.resume' || name === 'runs.approve') {
+          if (state === 'paused' || state === 'held') for (const line of describeWait(answer)) terminal.say(`  ${line}`)
+          else if (!door.owner) terminal.say(goOnHint)
+        }
+        return undefined
+      }),
+    changePriority: (id: string, wish: Wish) =>
+      through(async door => {
+        const answer = await door.call('runs.change', { id, ...wish })
+        terminal.answer(answer)
+        const { priority, weight, labels } = answer
+        terminal.say(
+          `${answer.run} has ${describeChange({ priority, weight, ...(labels && { labels: [...labels] }) })}`,
+        )
+        return undefined
+      }),
+    audit: ({ run, limit }: AuditFlags) =>
+      through(async door => {
+        const answer = await door.call('audit', {
+          ...(run !== undefined && { run }),
+          ...(limit !== undefined && { limit }),
+        })
+        terminal.answer(answer)
+        const { acts, total } = answer
+        if (acts.length === 0) terminal.say('Nobody did anything yet.')
+        else
+          terminal.say(
+            table([
+              ['AT', 'BY', 'ACT', 'ON', 'DETAILS'],
+              ...acts.map(each => [
+                each.at.slice(0, 19),
+                each.by,
+                each.act,
+                each.run ?? each.server ?? '',
+                describeDetails(each.details),
+              ]),
+            ]),
+          )
+        if (total > acts.length) terminal.say(`… ${total - acts.length} earlier: --limit ${Math.min(total, auditMax)}`)
         return undefined
       }),
     remove: (id: string) =>
@@ -128,12 +199,12 @@ export function ask(config: Config, terminal: Terminal) {
         terminal.answer({ ...rest, runs, slots, ...(owner && { pid, startedAt }), daemon: owner !== undefined })
         terminal.say(owner ? `Process ${pid} works on ${rest.home} since ${startedAt}` : `Nobody works on ${rest.home}`)
         terminal.say(`runs   ${list(runs)}\nslots  ${list(slots)}`)
+        if (owner && rest.endsIn) terminal.say(`ends   in ${describeRange(rest.endsIn)}`)
         const unfinished = (runs['waiting'] ?? 0) + (runs['interrupted'] ?? 0)
-        if (!owner && unfinished > 0)
-          terminal.say('Go on with "foundry render" of the same drop, or with "foundry daemon".')
+        if (!owner && unfinished > 0) terminal.say(goOnHint)
         for (const server of rest.servers)
           terminal.say(
-            `server ${server.name} (${server.provider}): ${server.state}${server.reason === undefined ? '' : `, ${server.reason}`}`,
+            `server ${server.name} (${server.provider}): ${server.state}${server.mode === 'active' ? '' : `, ${server.mode}`}${server.reason === undefined ? '' : `, ${server.reason}`}`,
           )
         return undefined
       }),
@@ -220,13 +291,37 @@ async function withHome(config: Config, work: (config: Config) => Promise<number
 }
 
 /** Nobody stays behind to hear the end of what this command, as the owner of the home, has cancelled: it ends here. */
-async function actToTheEnd(door: Door, name: 'runs.cancel' | 'runs.retry', id: string) {
-  const answer = await door.call(name, { id })
+async function actToTheEnd(door: Door, name: ActName, wanted: { id: string }): Promise<ActAnswer> {
+  const answer = await door.call(name, wanted)
   if (answer.state !== 'cancelling' || !door.own) return answer
   const { farm, desk } = door.own.foundry
   await farm.giveUp(job => job.run === answer.run)
   await desk.idle()
-  return door.call('runs.show', { id: answer.run, limit: 0 })
+  const { state, counts } = await door.call('runs.show', { id: answer.run, limit: 0 })
+  return { ...answer, state, counts }
+}
+
+const goOnHint = 'Go on with "foundry render" of the same drop, or with "foundry daemon".'
+/** No answer of an audit is longer. */
+const auditMax = 1000
+
+/** What an act has done to a part of a run. */
+const doneBy: Record<ActName, string> = {
+  'runs.pause': 'paused',
+  'runs.resume': 'resumed',
+  'runs.approve': 'approved',
+  'runs.cancel': 'cancelled',
+  'runs.retry': 'to be tried again',
+}
+
+/** An act in one line; lists and the like are for programs. */
+function describeDetails(details: Record<string, unknown>): string {
+  const shown = Object.entries(details).flatMap(([name, value]) => {
+    if (value === true) return [name]
+    if (name === 'labels' && Array.isArray(value)) return [`labels ${value.join('+') || 'none'}`]
+    return ['string', 'number'].includes(typeof value) ? [`${name} ${String(value)}`] : []
+  })
+  return shown.join(', ')
 }
 
 /** What nobody works at does not run, whatever the journal said last. */

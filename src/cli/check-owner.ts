@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js'
+import { shownAddress } from '../config/server-entry.js'
 import { failure } from '../errors.js'
 import type { Door } from './door.js'
 import type { Terminal } from './terminal.js'
@@ -22,7 +23,7 @@ export async function checkOwner(
     throw failure('USAGE_INVALID', { problem, next })
   }
   const owned = new Set(servers.map(each => each.url ?? each.name))
-  const asked = config.servers.map(each => each.url ?? each.name)
+  const asked = config.servers.map(({ url, name }) => (url === undefined ? name : shownAddress(url)))
   if (asksFor === 'draft' || asked.every(url => owned.has(url))) return
   const problem = `${asked.join(', ')} has no effect: process ${pid} works on this home and renders on its own servers`
   if (renderer === 'draft') throw failure('USAGE_INVALID', { problem: `${problem}, which are drafts`, next })

@@ -11,9 +11,11 @@ import { readSources } from '../library/sources.js'
 import type { Foundry } from '../operations/foundry.js'
 import { submitSources } from '../operations/submit.js'
 import { exitCodes } from './exit-codes.js'
+import { listen } from './listen.js'
 import { createLog } from './log.js'
 import { openWhenFree } from './open-when-free.js'
 import { serveControl } from './serve-control.js'
+import { stopSignal } from './stop-signal.js'
 import type { Terminal } from './terminal.js'
 
 /** Runs until SIGTERM or SIGINT, or until the journal can no longer be written. Answers the exit code. */
@@ -62,21 +64,6 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
   }
 }
 
-async function listen(api: Awaited<ReturnType<typeof createApi>>, config: Config): Promise<string> {
-  try {
-    return await api.listen({ host: config.api.host, port: config.api.port })
-  } catch (error) {
-    throw failure(
-      'USAGE_INVALID',
-      {
-        problem: `The API cannot listen on ${config.api.host}:${config.api.port} (${reasonOf(error)})`,
-        next: 'choose another --port, or 0 for any',
-      },
-      error,
-    )
-  }
-}
-
 /** Folders of the home by name; call folders belong to others, and where they lie is not for a log. */
 function describeWatched(config: Config) {
   const roots = watchedRoots(config)
@@ -103,17 +90,5 @@ function createIntake(foundry: Foundry): Intake {
     renderer: () => foundry.renderer,
     read: (path, root) => readSources(path, { root, callRoots, privacy }),
     accept: async sources => (await submitSources(foundry, sources, { path: sources.path }, 'watched folder')).run,
-  })
-}
-
-/** The first signal asks for an orderly end; another one ends the process at once. */
-function stopSignal(): Promise<string> {
-  const signals = ['SIGTERM', 'SIGINT'] as const
-  return new Promise(resolve => {
-    const stop = (signal: string) => {
-      for (const each of signals) process.off(each, stop)
-      resolve(signal)
-    }
-    for (const each of signals) process.on(each, stop)
   })
 }

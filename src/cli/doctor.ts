@@ -3,14 +3,17 @@ import { access, statfs } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { type Config, isHome } from '../config/config.js'
 import { packageOutput, packageRoot } from '../config/package-root.js'
-import { openServers } from '../daemon.js'
 import { describeProblem, FoundryError, type Problem, reasonOf } from '../errors.js'
+import { serverOpener } from '../farm/open-servers.js'
+import type { ServerOptions } from '../farm/worker-host.js'
+import { findNearMiss } from '../files/near-miss.js'
 import { findOwner } from '../files/own-home.js'
 import { remoteKind } from '../files/remote-folder.js'
 import { openIndex } from '../library/talent-index.js'
 import { createShelfReader, type Shelf } from '../operations/shelf.js'
 import { loadPlugins, type PluginFolder } from '../plugins/load-plugins.js'
 import { repairJournal } from '../record/journal-repair.js'
+import { families } from '../schema/template.js'
 import { type Finding, lookAtServers } from './doctor-servers.js'
 import { exitCodes } from './exit-codes.js'
 import { commandLog } from './log.js'
@@ -52,6 +55,7 @@ export async function runDoctor(
   const log = commandLog(config, false)
   const shelf = await createShelfReader(config, plugins, await openIndex(config.paths.index), log)()
   lookAtShelf(shelf, tell)
+  lookAtLimits(config, shelf, tell)
   await openAndLook(config, { plugins, shelf, log }, tell)
   return end()
 }
@@ -78,13 +82,15 @@ async function openAndLook(
   tell: (finding: Finding) => void,
 ): Promise<void> {
   const stop = new AbortController()
-  const { servers, close } = await openServers(config, plugins, { log, signal: stop.signal })
+  const opener = serverOpener(plugins, { log, signal: stop.signal })
+  const servers: ServerOptions[] = []
   try {
+    for (const entry of config.servers) servers.push(await opener.open(entry))
     await lookAtServers(servers, shelf, tell)
   } finally {
     stop.abort()
     for (const { connection } of servers) await connection.close()
-    await close()
+    await opener.close()
   }
 }
 
@@ -137,6 +143,21 @@ async function lookAtHome(config: Config, tell: (finding: Finding) => void, repa
   } else if (repair) {
     const { recordsKept, bytesSetAside } = await repairJournal(paths.journal)
     tell({ what: 'journal', state: 'ok', found: `${recordsKept} records kept, ${bytesSetAside} bytes set aside` })
+  }
+}
+
+/** A limit that nothing bears the name of limits nothing: mostly it is misspelt. */
+function lookAtLimits({ limits, servers }: Config, shelf: Shelf, tell: (finding: Finding) => void): void {
+  const known = [...families, ...shelf.workflows.keys(), ...shelf.talents.keys()]
+  const own = servers.map(server => ({ what: `limits of ${server.name}`, named: server.limits ?? {} }))
+  for (const { what, named } of [{ what: 'limits', named: limits }, ...own]) {
+    for (const name of Object.keys(named)) {
+      if (known.includes(name)) continue
+      const meant = findNearMiss(name, known)
+      const hint = meant === undefined ? '' : `, did you mean "${meant}"?`
+      const next = 'limits bear the name of a family, a workflow or a talent (see "foundry talents list")'
+      tell({ what, state: 'warning', found: `nothing is named "${name}"${hint}`, next })
+    }
   }
 }
 

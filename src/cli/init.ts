@@ -11,7 +11,14 @@ import type { Terminal } from './terminal.js'
 const configText = `# Persona Foundry. Every field: foundry schema config/1
 # servers:
 #   - { name: gpu1, url: http://127.0.0.1:8188 }
-#   - { name: gpu2, url: https://gpu2.example/comfy, token: \${GPU2_TOKEN} }
+#   - { name: gpu2, url: https://gpu2.example/comfy, token: '\${GPU2_TOKEN}' }
+#   - name: big
+#     url: http://big:8188
+#     depth: 1                              # jobs on it at once; usually 2, of which one runs
+#     labels: [ 24gb ]                      # for "foundry render --label 24gb"
+#     quietHours: [ mon-fri 08:00-18:00 ]   # no new jobs then, in local time
+#     limits: { sdxl: 1 }                   # jobs at once by family, workflow or talent, on this server
+# limits: { flux: 2 }                       # the same, on all servers together
 # callFolders: [ ../outputs ]
 # family: sd15
 `

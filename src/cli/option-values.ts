@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { weightMax } from '../schema/run.js'
 
 /** What commands make of the words behind their options; each throws what commander tells together with the option. */
 
@@ -25,6 +26,23 @@ export function countingNumber(value: string): number {
 
 export function seconds(value: string): number {
   return checked(value, { min: Number.MIN_VALUE, isWhole: false, allowed: 'a number of seconds above 0' })
+}
+
+export function waitSeconds(value: string): number {
+  return checked(value, { min: 0, max: 500, isWhole: false, allowed: 'a number of seconds from 0 to 500' })
+}
+
+export function share(value: string): number {
+  return checked(value, {
+    min: Number.MIN_VALUE,
+    max: weightMax,
+    isWhole: false,
+    allowed: `above 0, up to ${weightMax}`,
+  })
+}
+
+export function everyNth(value: string): number {
+  return checked(value, { min: 2, max: 1_000_000, isWhole: true, allowed: 'a whole number from 2 to 1000000' })
 }
 
 export function days(value: string): number {

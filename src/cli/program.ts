@@ -8,6 +8,7 @@ import { exitCodes } from './exit-codes.js'
 import { addHomeCommands } from './home-commands.js'
 import { addRenderCommands } from './render-commands.js'
 import { addRunCommands } from './run-commands.js'
+import { addServerCommands } from './server-commands.js'
 
 /** The whole command line: parses, calls one operation or command, answers the exit code. */
 export function createProgram(): (argv: readonly string[]) => Promise<number> {
@@ -35,6 +36,7 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
   })
   addRenderCommands(program, host)
   addRunCommands(program, host)
+  addServerCommands(program, host)
   addHomeCommands(program, host)
 
   return async argv => {

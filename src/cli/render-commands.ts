@@ -1,26 +1,41 @@
 import { type Command, Option } from 'commander'
 import { resolve } from 'node:path'
+import { bands } from '../schema/run.js'
 import { families } from '../schema/template.js'
 import { type CommandHost, examples, exitCodeHelp } from './command-context.js'
 import { draftServerOptionsHelp } from './draft-server-help.js'
-import { collect, commaList, countingNumber, portNumber, seconds, sliderValues, wholeNumber } from './option-values.js'
+import {
+  collect,
+  commaList,
+  countingNumber,
+  everyNth,
+  portNumber,
+  seconds,
+  share,
+  sliderValues,
+  wholeNumber,
+} from './option-values.js'
 import type { AvatarFlags, RenderFlags, ServerFlags } from './render-from-flags.js'
+import type { WorkerFlags } from './worker-command.js'
 
 /**
- * What makes pictures: `render`, `avatars`, `daemon`, `demo`, `draft-server`. Each command loads its work when it is called, so
+ * What makes pictures: `render`, `plan`, `avatars`, `daemon`, `worker`, `demo`, `draft-server`. Each command loads its work when it is called, so
  * that help, completion and short questions answer at once.
  */
 export function addRenderCommands(program: Command, host: CommandHost): void {
   addRender(program, host)
+  addPlan(program, host)
   addAvatars(program, host)
   addDaemon(program, host)
+  addWorker(program, host)
   addDemo(program, host)
   addDraftServer(program, host)
 }
 
 const jsonHelp = `
 With --json: exitCode, isNew (whether a run is new), rendered (pictures that were rendered meanwhile, none taken over), warnings,
-refused, and of each of the runs: run, state, isNew, rendered, counts, folder, manifest, contactSheet, reasons
+refused, and of each of the runs: run, state, isNew, rendered, counts, folder, manifest, contactSheet, reasons, waitsFor (what a
+human has to do before it goes on: resume, approval, decision)
 `
 
 /** `--server` and `--draft`. */
@@ -37,22 +52,9 @@ function withDraft(command: Command): Command {
 
 function addRender(program: Command, host: CommandHost): void {
   withWaiting(
-    withServers(program.command('render <path...>').summary('render drops and wait for them'))
-      .description(
-        'Renders persona kits, persona manifests and render orders (or folders of them) and waits for the pictures.',
-      )
-      .option('--templates <ids>', 'templates, separated by commas', commaList)
-      .option('--workflow <name>', 'workflow by name, or the path of a ComfyUI API file')
-      .addOption(new Option('--family <family>', 'model family').choices(families))
-      .option('--seed <n>', 'order seed, from which every picture derives its own', wholeNumber)
-      .option('--count <n>', 'pictures per view', countingNumber)
-      .option(
-        '--set <slider=values>',
-        'slider position 0–1, or several with commas: a sweep (repeatable)',
-        sliderValues,
-      )
-      .option('--prompt <words>', 'words in front of every prompt')
-      .option('--fresh', 'render anew even what was rendered before'),
+    withWishes(withServers(program.command('render <path...>').summary('render drops and wait for them'))).description(
+      'Renders persona kits, persona manifests and render orders (or folders of them) and waits for the pictures.',
+    ),
   )
     .addHelpText(
       'after',
@@ -62,6 +64,9 @@ function addRender(program: Command, host: CommandHost): void {
         ['foundry render aurora.yaml --templates hero-portrait --count 4', 'four portraits'],
         ['foundry render aurora.yaml --set mecha=0,0.25,0.5 --draft', 'a sweep of one slider'],
         ['foundry render aurora.yaml --dry-run', 'what would be rendered'],
+        ['foundry render aurora.yaml --count 400 --preview 20', '20 of 400; "foundry runs approve" renders the others'],
+        ['foundry render aurora.yaml --priority rush', 'before all that is not in a rush'],
+        ['foundry render aurora.yaml --family flux --label 24gb', 'on servers with that label ("foundry servers")'],
         ['foundry render nightly/*.yaml --timeout 3600 --json', 'from cron'],
       ]) +
         jsonHelp +
@@ -73,6 +78,52 @@ function addRender(program: Command, host: CommandHost): void {
         return runRender(context, paths)
       }),
     )
+}
+
+function addPlan(program: Command, host: CommandHost): void {
+  withWishes(withServers(program.command('plan <path...>').summary('what rendering drops would take')))
+    .description(
+      'Says what "foundry render" of the same would do, and renders nothing: pictures, switches of models and LoRAs, the share of ' +
+        'each server, what servers lack, time and disk.',
+    )
+    .addHelpText(
+      'after',
+      examples([
+        ['foundry plan manifests/aurora.yaml --server http://gpu1:8188', 'before an expensive night'],
+        ['foundry plan nightly/*.yaml', 'all of them together, behind what waits already'],
+        ['foundry plan aurora.yaml --set mecha=0,0.25,0.5 --json', 'for a script'],
+      ]) +
+        planJsonHelp +
+        exitCodeHelp,
+    )
+    .action(
+      host.run<RenderFlags, [string[]]>(async (context, paths) => {
+        const { runPlan } = await import('./render-from-flags.js')
+        return runPlan(context, paths)
+      }),
+    )
+}
+
+const planJsonHelp = `
+With --json: exitCode, refused, before (what waits already), endsIn (of all together), and of each of the runs: run, slots, rendered,
+reused, toRender, held, switches, servers, lacks, unfit, away, endsIn (seconds from lowS to highS), unmeasured, disk
+`
+
+/** What is wanted of drops, and how. */
+function withWishes(command: Command): Command {
+  return command
+    .option('--templates <ids>', 'templates, separated by commas', commaList)
+    .option('--workflow <name>', 'workflow by name, or the path of a ComfyUI API file')
+    .addOption(new Option('--family <family>', 'model family').choices(families))
+    .option('--seed <n>', 'order seed, from which every picture derives its own', wholeNumber)
+    .option('--count <n>', 'pictures per view', countingNumber)
+    .option('--set <slider=values>', 'slider position 0–1, or several with commas: a sweep (repeatable)', sliderValues)
+    .option('--prompt <words>', 'words in front of every prompt')
+    .option('--fresh', 'render anew even what was rendered before')
+    .addOption(new Option('--priority <priority>', 'which runs are served first').choices(bands))
+    .option('--weight <n>', 'share of the servers among runs of one priority, up to 100 (default 1)', share)
+    .option('--label <label>', 'only on servers with this label (repeatable)', collect)
+    .option('--preview <n>', 'render every nth picture first; the others wait for "runs approve"', everyNth)
 }
 
 function addAvatars(program: Command, host: CommandHost): void {
@@ -128,6 +179,40 @@ function addDaemon(program: Command, host: CommandHost): void {
           return runDaemon(await config({ servers, draft, port, host: address, logFile }), terminal)
         },
       ),
+    )
+}
+
+function addWorker(program: Command, host: CommandHost): void {
+  withServers(program.command('worker').summary('render on this machine for a daemon on another'))
+    .description(
+      'Renders for the home of a daemon on another machine, on the servers of this one, until SIGTERM. The foundry.yaml of that home ' +
+        'names an engine ("engine: { name: bullmq, options: { url: redis://… } }"); jobs come through it, pictures go through the ' +
+        'folder that both machines see. Any number of workers may come and go at any time.',
+    )
+    .requiredOption('--owner <url>', 'address of the daemon')
+    .requiredOption('--storage <dir>', 'the folder that both see: "storage" of that foundry.yaml')
+    .option('--name <name>', 'what it is called there (default: the name of this machine and the process)')
+    .option('--token <name>', 'token of the daemon, as ${NAME} of the environment (default: FOUNDRY_API_TOKEN)')
+    .option('--engine-url <url>', 'the engine, where its address is another one from here; ${NAME} as above')
+    .option('--depth <n>', 'jobs on a server at once (default 2)', countingNumber)
+    .option('--log-file <file>', 'log to a file instead of stderr')
+    .addHelpText(
+      'after',
+      examples([
+        ['foundry worker --owner http://studio:8787 --storage /mnt/foundry', 'on the ComfyUI of this machine'],
+        [
+          'foundry worker --owner http://studio:8787 --storage /mnt/foundry --server http://gpu1:8188 --server http://gpu2:8188',
+          'on two servers',
+        ],
+        ['foundry worker --owner http://127.0.0.1:8787 --storage .foundry/shared --draft', 'drafts, to try it out'],
+      ]),
+    )
+    .action(
+      host.run<WorkerFlags, []>(async ({ terminal, flags, config }) => {
+        const { server: servers, draft, depth, logFile } = flags
+        const { runWorker } = await import('./worker-command.js')
+        return runWorker(await config({ servers, draft, depth, logFile }), terminal, flags)
+      }),
     )
 }
 

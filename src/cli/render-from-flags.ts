@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { failure, FoundryError } from '../errors.js'
 import { isWorkflowPath } from '../operations/choose-workflow.js'
+import type { Band } from '../schema/run.js'
 import type { Family } from '../schema/template.js'
 import type { CommandContext } from './command-context.js'
 import { exitCodes } from './exit-codes.js'
@@ -29,6 +30,10 @@ export interface RenderFlags extends ServerFlags, WaitFlags {
   set?: Record<string, number[]>
   prompt?: string
   fresh?: boolean
+  priority?: Band
+  weight?: number
+  label?: string[]
+  preview?: number
 }
 
 export interface AvatarFlags extends WaitFlags {
@@ -49,6 +54,11 @@ export async function runRender(
 ): Promise<number> {
   const { server: servers, draft, family } = flags
   return render(paths, await config({ servers, draft, family }), terminal, renderOptions(flags))
+}
+
+/** `foundry plan`. Answers the exit code. */
+export function runPlan(context: CommandContext<RenderFlags>, paths: readonly string[]): Promise<number> {
+  return runRender({ ...context, flags: { ...context.flags, dryRun: true } }, paths)
 }
 
 /** `foundry avatars`. Answers the exit code. */
@@ -84,6 +94,7 @@ function sayAvatars(folder: string, terminal: Terminal): void {
 
 function renderOptions(flags: RenderFlags): RenderOptions {
   const { templates, workflow, family, seed, count, set, prompt, fresh, dryRun, draft, server } = flags
+  const { priority, weight, label: labels, preview } = flags
   return {
     submission: {
       ...(templates && { templates }),
@@ -95,6 +106,10 @@ function renderOptions(flags: RenderFlags): RenderOptions {
       ...(set && { set }),
       ...(prompt !== undefined && { prompt }),
       ...(fresh && { fresh }),
+      ...(priority !== undefined && { priority }),
+      ...(weight !== undefined && { weight }),
+      ...(labels && { labels }),
+      ...(preview !== undefined && { preview }),
       ...(dryRun && { dryRun }),
     },
     ...waiting(flags),

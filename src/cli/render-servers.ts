@@ -36,7 +36,7 @@ export function watchServers(terminal: Pick<Terminal, 'note'>): ServerWatch {
     async look(door) {
       if (performance.now() - lookedAt < lookEveryMs) return
       lookedAt = performance.now()
-      const { servers } = await door.call('servers', {})
+      const { servers } = await door.call('servers.list', {})
       for (const server of servers) tell(server, servers)
     },
   }

@@ -5,21 +5,25 @@ import type { Config } from '../config/config.js'
 import { isHome } from '../config/config.js'
 import { failure, FoundryError, type Problem } from '../errors.js'
 import { describeTried } from '../farm/describe-tried.js'
-import type { RunSummary } from '../operations/runs.js'
+import type { TimeRange } from '../farm/forecast-shapes.js'
+import type { RunSummary } from '../operations/run-summary.js'
 import type { Submission } from '../operations/submission.js'
 import type { Submitted } from '../operations/submit.js'
 import { checkOwner, type ServerWish } from './check-owner.js'
+import { describeChange } from './describe-course.js'
 import { type Door, openDoor } from './door.js'
 import { exitCodeOf, exitCodes } from './exit-codes.js'
 import { findDropFiles } from './find-drop-files.js'
 import { type Ending, runOnDone } from './on-done.js'
+import { planDrops } from './plan.js'
 import { type Progress, watchProgress } from './progress.js'
 import {
+  isAtRest,
   isEnded,
+  isPreviewed,
   type Outcome,
   type Refused,
   describeMissing,
-  reportPlan,
   reportRender,
   toOutcome,
 } from './report-render.js'
@@ -86,19 +90,15 @@ async function renderDrops(
     door = await openDoor(config, { isVerbose: options.isVerbose, progress: progress.tick, mayMakeHome: true })
     if (isNewHome && !submission.dryRun) terminal.note(`runs/ and .foundry/ are kept in ${config.paths.home}`)
     await checkOwner(door, config, options.asksFor, terminal)
+    if (!submission.dryRun) await answerWorkers(door.own)
     const tried = await serversWithoutAnswer(door)
     await tellChoice(door, terminal)
-    const canSubmit = tried === undefined || submission.dryRun === true
+    if (submission.dryRun) return { exitCode: await planDrops(door, drops, terminal, submission), runs: [] }
     const { submitted, refused } = await submitAll(door, drops, terminal, {
       ...submission,
-      dryRun: !canSubmit || submission.dryRun === true,
+      dryRun: tried !== undefined,
     })
-    const exitCode = refused.length > 0 ? exitCodes.badInput : exitCodes.done
-    if (submission.dryRun) {
-      reportPlan(submitted, { exitCode, refused }, terminal)
-      return { exitCode, runs: [] }
-    }
-    const open = submitted.filter(each => !isEnded(each.state) || each.missing)
+    const open = submitted.filter(each => !isAtRest(each.state) || each.missing)
     // Without a server nothing is accepted, so that no run is left behind that nobody waits for.
     if (tried && open.length > 0) {
       for (const { run, missing } of open) if (missing) terminal.note(`${run} ${describeMissing(missing)}`)
@@ -167,6 +167,7 @@ async function submitAll(
       terminal.problems(answer.warnings.filter(each => isNews(each, told)))
       if (submission.fresh && !submission.dryRun && !answer.isNew)
         terminal.note(`${answer.run} was begun by an earlier --fresh and is not finished: it goes on`)
+      tellCourse(answer, submission, terminal)
       submitted.set(answer.run, submission.dryRun ? answer : await tryAgain(door, answer, terminal))
     } catch (error) {
       if (!(error instanceof FoundryError) || exitCodeOf(error) !== exitCodes.badInput) throw error
@@ -175,6 +176,13 @@ async function submitAll(
     }
   }
   return { submitted: [...submitted.values()], refused }
+}
+
+/** What of a run that was known already is different, or cannot be. */
+function tellCourse({ run, isNew, changed }: Submitted, { preview }: RenderOptions['submission'], terminal: Terminal) {
+  if (isNew) return
+  if (changed) terminal.note(`${run} was known already: it now has ${describeChange(changed)}`)
+  if (preview !== undefined) terminal.note(`${run} was known already: --preview is for new runs, and changes nothing`)
 }
 
 /** Whoever gives the same command again wants the pictures that are missing. */
@@ -226,15 +234,22 @@ async function waitForRuns(
   const open = new Set(submitted.map(each => each.run))
   const before = new Map(submitted.map(each => [each.run, each.before]))
   const outcomes = new Map<string, Outcome>()
+  const ends = new Map<string, TimeRange | undefined>()
   const stop = AbortSignal.any([...stops])
   let started: Door['own']
   for (;;) {
     for (const run of open) {
       const shown = await door.call('runs.show', { id: run, limit: 0 })
       outcomes.set(run, toOutcome(shown, before.get(run)))
-      if (isEnded(shown.state) || isStuck(shown)) open.delete(run)
+      ends.set(run, shown.endsIn)
+      if (!isEnded(shown.state) && !needsHuman(shown)) continue
+      open.delete(run)
+      if (started && !isEnded(shown.state)) await tellManifest(started, run)
     }
-    progress.counts([...outcomes.values()].map(each => each.counts))
+    progress.counts(
+      [...outcomes.values()].map(each => each.counts),
+      lastEnd([...open].map(run => ends.get(run))),
+    )
     if (open.size === 0 || stop.aborted) return [...outcomes.values()]
     // At first, or when the process that owned the home has gone.
     if (door.own && door.own !== started) {
@@ -246,26 +261,49 @@ async function waitForRuns(
   }
 }
 
+/** When the last of them ends; undefined where one is not known. */
+function lastEnd(ends: readonly (TimeRange | undefined)[]): TimeRange | undefined {
+  const known = ends.filter(each => each !== undefined)
+  if (known.length === 0 || known.length < ends.length) return undefined
+  return { lowS: Math.max(...known.map(({ lowS }) => lowS)), highS: Math.max(...known.map(({ highS }) => highS)) }
+}
+
+/** Nobody else brings it up to date while a human thinks. */
+async function tellManifest({ foundry }: NonNullable<Door['own']>, id: string): Promise<void> {
+  const { refreshManifest } = await import('../operations/runs.js')
+  const run = foundry.ledger.state.runs.get(id)
+  if (run) await refreshManifest(foundry, run)
+}
+
 /** With the owner of the home, what is unfinished ends its work: nobody is rendering it any more. */
 async function leaveUnfinished(
   door: Door,
   submitted: readonly Begun[],
   outcomes: readonly Outcome[],
 ): Promise<readonly Outcome[]> {
-  if (!door.own || outcomes.every(each => isEnded(each.state))) return outcomes
+  if (!door.own || outcomes.every(each => isAtRest(each.state))) return outcomes
   await door.close(interruptDrainMs)
   const left = outcomes.map(async each => {
     const before = submitted.find(({ run }) => run === each.run)?.before
     const outcome = { ...each, ...toOutcome(await door.call('runs.show', { id: each.run, limit: 0 }), before) }
-    if (isEnded(outcome.state)) return outcome
+    if (isAtRest(outcome.state)) return outcome
     const { waiting = 0, running = 0 } = outcome.counts
     return { ...outcome, state: 'interrupted', counts: { ...outcome.counts, waiting: waiting + running, running: 0 } }
   })
   return Promise.all(left)
 }
 
+/** Workers on other machines ask whoever owns the home. */
+async function answerWorkers(own: Door['own']): Promise<void> {
+  if (!own?.foundry.work) return
+  const { serveWorkers } = await import('./serve-workers.js')
+  await serveWorkers(own)
+}
+
 /** As the owner of the home, for as long as this command lasts. */
-async function startFarm({ foundry }: NonNullable<Door['own']>, runs: ReadonlySet<string>): Promise<void> {
+async function startFarm(own: NonNullable<Door['own']>, runs: ReadonlySet<string>): Promise<void> {
+  const { foundry } = own
+  await answerWorkers(own)
   for (const run of runs) foundry.desk.alsoWorkOn(run)
   if (!(await foundry.farm.firstAnswer())) throw failure('SERVER_NONE', { tried: foundry.farm.tried() })
   await foundry.farm.start()
@@ -283,9 +321,9 @@ async function nextNews({ own }: Door, stop: AbortSignal): Promise<void> {
   }
 }
 
-/** Only held slots are left: a human must decide, so waiting helps nobody. */
-function isStuck({ counts }: RunSummary): boolean {
-  return (counts['held'] ?? 0) > 0 && (counts['waiting'] ?? 0) + (counts['running'] ?? 0) === 0
+/** A human must decide, so waiting helps nobody. What runs is waited for. */
+function needsHuman({ state, counts }: RunSummary): boolean {
+  return isAtRest(state) && (counts['running'] ?? 0) === 0
 }
 
 const reasonsMax = 5
@@ -300,7 +338,7 @@ async function tellReasons(door: Door, outcomes: readonly Outcome[]): Promise<vo
 }
 
 function codeOf(outcomes: readonly Outcome[], refused: readonly unknown[]): number {
-  if (outcomes.some(each => each.state !== 'done')) return exitCodes.someFailed
+  if (outcomes.some(each => each.state !== 'done' && !isPreviewed(each))) return exitCodes.someFailed
   return refused.length > 0 ? exitCodes.badInput : exitCodes.done
 }
 

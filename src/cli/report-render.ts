@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { distinctProblems, type Problem } from '../errors.js'
-import type { RunSummary } from '../operations/runs.js'
+import type { RunSummary } from '../operations/run-summary.js'
 import type { Submitted } from '../operations/submit.js'
 import { runFiles } from '../record/run-folder.js'
+import { describeWait } from './describe-wait.js'
 import { counted, type Terminal } from './terminal.js'
 
 /** A run as a command leaves it. */
@@ -19,6 +20,8 @@ export interface Outcome {
   rendered: number
   /** Why slots failed, each reason once, at most five. */
   reasons?: string[]
+  /** What a human has to do before it goes on. */
+  waitsFor?: NonNullable<RunSummary['waitsFor']>
 }
 
 export interface Refused {
@@ -36,8 +39,21 @@ export function isEnded(state: string): boolean {
   return state === 'done' || state === 'failed' || state === 'cancelled'
 }
 
+/** Nothing goes on by itself: it has ended, or a human must decide. */
+export function isAtRest(state: string): boolean {
+  return isEnded(state) || state === 'held' || state === 'paused'
+}
+
+/** All that was asked for first is done, and the rest waits for approval. */
+export function isPreviewed({ waitsFor, counts }: Outcome): boolean {
+  return waitsFor === 'approval' && (counts['failed'] ?? 0) === 0
+}
+
 /** `before` are the counts from which this command began; none for a new run. */
-export function toOutcome({ run, state, counts, folder }: RunSummary, before: Record<string, number> = {}): Outcome {
+export function toOutcome(
+  { run, state, counts, folder, waitsFor }: RunSummary,
+  before: Record<string, number> = {},
+): Outcome {
   const own = (all: Record<string, number>) => (all['done'] ?? 0) - (all['reused'] ?? 0)
   return {
     run,
@@ -48,6 +64,7 @@ export function toOutcome({ run, state, counts, folder }: RunSummary, before: Re
     folder,
     manifest: join(folder, runFiles.manifest),
     contactSheet: join(folder, runFiles.contactSheet),
+    ...(waitsFor && { waitsFor }),
   }
 }
 
@@ -82,30 +99,10 @@ export function describeMissing({ slots, files }: NonNullable<Submitted['missing
   return `lacks or has changed files of ${counted(slots, 'picture')} (${files.join(', ')}${rest})`
 }
 
-/** What would be rendered. */
-export function reportPlan(
-  submitted: readonly Submitted[],
-  { exitCode, refused }: Pick<RenderAnswer, 'exitCode' | 'refused'>,
-  terminal: Terminal,
-): void {
-  terminal.answer({ exitCode, runs: submitted, refused })
-  for (const { run, slots, plan, isNew, state, missing } of submitted) {
-    const lost = missing ? `, ${describeMissing(missing)}` : ''
-    terminal.say(`${run}: ${slots} pictures, ${isNew ? 'to render' : state}${lost}`)
-    for (const series of plan) {
-      const sliders = Object.entries(series.sliders ?? {}).map(([slider, values]) => `${slider} ${listValues(values)}`)
-      const loras = Object.entries(series.loras).map(([talent, weights]) => `${talent} ${listValues(weights)}`)
-      const what = series.skipped === undefined ? `${series.slots} × ${series.size}` : `skipped: ${series.skipped}`
-      const parts = [series.subject, series.template, series.workflow, what, ...sliders, ...loras]
-      terminal.say(`  ${parts.join(' · ')}`)
-    }
-  }
-}
-
 /** More values than this are counted. */
 const valuesMax = 8
 
-function listValues(values: readonly number[]): string {
+export function listValues(values: readonly number[]): string {
   if (values.length <= valuesMax) return values.join(', ')
   return `${values.length} values from ${values[0]} to ${values.at(-1)}`
 }
@@ -119,13 +116,16 @@ function reportRun(outcome: Outcome, wasDone: boolean, terminal: Terminal): void
   const isAllDone = count('done') === total
   const rest = troubles.filter(each => count(each) > 0).map(each => `, ${count(each)} ${each}`)
   const reused = !wasDone && count('reused') > 0 ? ` (${count('reused')} taken over from earlier runs)` : ''
-  const mark = terminal.paint(isAllDone ? 'green' : 'red', isAllDone ? '✔' : '✘')
+  const mark = isPreviewed(outcome)
+    ? terminal.paint('yellow', '…')
+    : terminal.paint(isAllDone ? 'green' : 'red', isAllDone ? '✔' : '✘')
   const verb = wasDone ? 'already rendered' : 'rendered'
   terminal.say(`${mark} ${run}: ${count('done')} of ${total} ${verb}${reused}${rest.join('')}`)
   terminal.say(`  images    ${join(folder, runFiles.images)}`)
   terminal.say(`  manifest  ${manifest}`)
   if (isEnded(state)) terminal.say(`  contact   ${contactSheet}`)
-  if (!isEnded(state)) terminal.say('  to go on  give the same command again')
+  for (const line of describeWait(outcome)) terminal.say(`  ${line}`)
+  if (!isAtRest(state)) terminal.say('  to go on  give the same command again')
   else if (count('cancelled') > 0) terminal.say(`  to go on  foundry runs retry ${run}, or the same command again`)
   for (const reason of outcome.reasons ?? []) terminal.say(`  reason    ${reason}`)
   if (count('failed') > 0) terminal.say(`  each one  foundry runs show ${run} --state failed`)

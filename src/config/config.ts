@@ -4,10 +4,19 @@ import { failure, hasErrors, type Problem } from '../errors.js'
 import { parseDocument } from '../files/document.js'
 import { readBounded } from '../files/read-bounded.js'
 import { validateDocument } from '../files/validate.js'
-import { type ConfigFile, configFileSchema, type ServerEntry, serverSchema } from '../schema/config.js'
+import { type ConfigFile, configFileSchema, type ServerEntry } from '../schema/config.js'
 import type { Family } from '../schema/template.js'
 import { type HomePaths, homePaths } from './home-paths.js'
 import { packageRoot } from './package-root.js'
+import {
+  defaultServerUrl,
+  fromEnvironment,
+  isAddress,
+  proposeAddress,
+  resolveOptions,
+  resolveServer,
+  server,
+} from './server-entry.js'
 
 /** The whole configuration: complete, checked, frozen. Times are in milliseconds. */
 export interface Config {
@@ -15,6 +24,10 @@ export interface Config {
   servers: readonly ServerEntry[]
   /** Whether servers were named anywhere; otherwise the default address is tried. */
   hasOwnServers: boolean
+  /** Servers were named for this process alone (--server, --draft, FOUNDRY_SERVER): all others stay out. */
+  areServersAsked: boolean
+  /** Takes the secrets of a server that was added later from the environment; says what is wrong with its entry. */
+  resolveServer(entry: ServerEntry): { entry: ServerEntry; problems: Problem[] }
   /** The home was named by `--home`: it is never made in passing. */
   isHomeNamed: boolean
   callFolders: readonly string[]
@@ -25,12 +38,20 @@ export interface Config {
   privacy: 'redact' | 'reject' | 'off'
   styleBudget: number
   attemptsMax: number
+  /** Jobs at once by family, workflow or talent. */
+  limits: Readonly<Record<string, number>>
   rescanMs: number
   quietMs: number
   drainMs: number
   api: { host: string; port: number; token: string | undefined }
   log: { level: string; file: string | undefined }
   pluginOptions: Readonly<Record<string, Record<string, unknown>>>
+  /** What workers on other machines get their jobs through, its options as written. */
+  engine: { name: string; options: Readonly<Record<string, unknown>> } | undefined
+  /** Takes the secrets of engine options from the environment; says which are not set. */
+  resolveOptions(options: Readonly<Record<string, unknown>>): { options: Record<string, unknown>; problems: Problem[] }
+  /** The folder that workers put their pictures into. */
+  storage: string
   /** Folders that hold plugins, the shipped ones first. */
   pluginFolders: readonly string[]
   failpoints: string | undefined
@@ -53,7 +74,6 @@ export interface ConfigFlags {
 }
 
 const configSizeBytesMax = 1024 * 1024
-export const defaultServerUrl = 'http://127.0.0.1:8188'
 
 /** What every family uses unless the home says otherwise. */
 export const defaultWorkflows: Readonly<Record<Family, string>> = {
@@ -72,18 +92,26 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
   const paths = homePaths(home)
   const problems: Problem[] = []
   const file = await readConfigFile(paths.configFile, problems)
-  const servers = (serversOf(flags, env) ?? file.servers ?? []).map(server => withEnvironment(server, env, problems))
+  const asked = serversOf(flags, env)
+  const servers = (asked ?? file.servers ?? []).map(server => withEnvironment(server, env, problems))
   const names = new Set<string>()
   for (const { name } of servers) {
     if (names.has(name)) problems.push(problem('CONFIG_SERVER_DUPLICATE', `Two servers are named "${name}"`))
     names.add(name)
   }
-  const token = fromEnvironment(file.api?.token, 'api.token', env, problems) ?? env['FOUNDRY_API_TOKEN']
+  const tellUnset = (name: string) =>
+    problems.push(problem('CONFIG_VARIABLE_UNSET', `The variable ${name} is not set`, 'api.token'))
+  const token = fromEnvironment(file.api?.token, env, tellUnset) ?? env['FOUNDRY_API_TOKEN']
+  const engine = file.engine && { name: file.engine.name, options: file.engine.options ?? {} }
+  if (engine) problems.push(...resolveOptions(engine.options, env).problems)
   if (hasErrors(problems)) throw failure('CONFIG_INVALID', { file: 'foundry.yaml', problems })
   const config: Config = {
     paths,
-    servers: servers.length > 0 ? servers : [server({ name: 'comfyui', url: defaultServerUrl })],
+    // Where workers render, an address that nobody named would only be tried in vain.
+    servers: servers.length > 0 || engine ? servers : [server({ name: 'comfyui', url: defaultServerUrl })],
     hasOwnServers: servers.length > 0,
+    areServersAsked: asked !== undefined,
+    resolveServer: entry => resolveServer(entry, env),
     isHomeNamed: flags.home !== undefined,
     callFolders: (file.callFolders ?? []).map(folder => resolve(home, folder)),
     workflows: { ...defaultWorkflows, ...file.workflows },
@@ -93,6 +121,7 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
     privacy: file.privacy ?? 'redact',
     styleBudget: file.styleBudget ?? 1.5,
     attemptsMax: file.attemptsMax ?? 4,
+    limits: file.limits ?? {},
     rescanMs: (file.rescanSeconds ?? 30) * 1000,
     quietMs: (file.quietSeconds ?? 10) * 1000,
     drainMs: (file.drainSeconds ?? 30) * 1000,
@@ -102,6 +131,9 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
       file: flags.logFile ?? file.log?.file,
     },
     pluginOptions: file.plugins ?? {},
+    engine,
+    resolveOptions: options => resolveOptions(options, env),
+    storage: file.storage === undefined ? paths.shared : resolve(home, file.storage),
     pluginFolders: [...new Set([join(packageRoot, 'plugins'), paths.plugins])],
     failpoints: env['FOUNDRY_FAILPOINTS'],
     version,
@@ -129,19 +161,6 @@ export function isHome(folder: string): boolean {
   return existsSync(join(folder, 'foundry.yaml')) || existsSync(join(folder, '.foundry'))
 }
 
-/** A complete server entry from a partial one: the schema's own defaults. */
-export function server(entry: Partial<ServerEntry> & { name: string }): ServerEntry {
-  const properties = serverSchema.properties
-  return {
-    provider: properties.provider.default,
-    depth: properties.depth.default,
-    timeoutSeconds: properties.timeoutSeconds.default,
-    graceSeconds: properties.graceSeconds.default,
-    jobTimeoutSeconds: properties.jobTimeoutSeconds.default,
-    ...entry,
-  }
-}
-
 async function readConfigFile(path: string, problems: Problem[]): Promise<Partial<ConfigFile>> {
   if (!existsSync(path)) return {}
   const { bytes } = await readBounded(path, { sizeBytesMax: configSizeBytesMax })
@@ -167,39 +186,9 @@ function serversOf(flags: ConfigFlags, env: NodeJS.ProcessEnv): ServerEntry[] | 
 }
 
 function withEnvironment(entry: ServerEntry, env: NodeJS.ProcessEnv, problems: Problem[]): ServerEntry {
-  const path = `servers.${entry.name}`
-  const url = entry.url ?? defaultServerUrl
-  if (!isAddress(url)) {
-    problems.push(problem('CONFIG_URL_INVALID', 'Not a server address', `${path}.url`, url, proposeAddress(url)))
-  }
-  const headers = Object.entries(entry.headers ?? {}).map(
-    ([name, value]) => [name, fromEnvironment(value, `${path}.headers.${name}`, env, problems) ?? ''] as const,
-  )
-  const token = fromEnvironment(entry.token, `${path}.token`, env, problems)
-  return {
-    ...entry,
-    url,
-    ...(entry.headers && { headers: Object.fromEntries(headers) }),
-    ...(token !== undefined && { token }),
-  }
-}
-
-/** `${NAME}` inside a value is taken from the environment; a name that is not set is a problem. */
-function fromEnvironment(
-  value: string | undefined,
-  path: string,
-  env: NodeJS.ProcessEnv,
-  problems: Problem[],
-): string | undefined {
-  return value?.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
-    const found = env[name]
-    if (found === undefined) problems.push(problem('CONFIG_VARIABLE_UNSET', `The variable ${name} is not set`, path))
-    return found ?? ''
-  })
-}
-
-function isAddress(text: string): boolean {
-  return text === 'draft' || isHttpUrl(text)
+  const { entry: resolved, problems: found } = resolveServer(entry, env)
+  for (const each of found) problems.push({ ...each, file: 'foundry.yaml', path: `servers.${entry.name}.${each.path}` })
+  return resolved
 }
 
 function noAddress(url: string, source: string) {
@@ -209,26 +198,8 @@ function noAddress(url: string, source: string) {
   })
 }
 
-/** Mostly only the scheme is missing. */
-function proposeAddress(text: string): string {
-  const isBare = text !== '' && !text.includes('://') && !/[\s\\]/.test(text) && URL.canParse(`http://${text}`)
-  return isBare ? `http://${text}` : `${defaultServerUrl} or draft`
-}
-
-function isHttpUrl(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
-}
-
-function problem(code: string, message: string, path?: string, found?: string, allowed?: string): Problem {
-  return {
-    severity: 'error',
-    code,
-    message,
-    file: 'foundry.yaml',
-    ...(path !== undefined && { path }),
-    ...(found !== undefined && { found }),
-    ...(allowed !== undefined && { allowed }),
-  }
+function problem(code: string, message: string, path?: string): Problem {
+  return { severity: 'error', code, message, file: 'foundry.yaml', ...(path !== undefined && { path }) }
 }
 
 function deepFreeze<Value>(value: Value): Value {

@@ -16,6 +16,9 @@ export interface HomePaths {
   problems: string
   orphans: string
   index: string
+  /** Where workers put their pictures, unless another folder is named. */
+  shared: string
+  speeds: string
 }
 
 export function homePaths(home: string): HomePaths {
@@ -34,5 +37,7 @@ export function homePaths(home: string): HomePaths {
     problems: join(dot, 'problems'),
     orphans: join(dot, 'orphans'),
     index: join(dot, 'index.json'),
+    shared: join(dot, 'shared'),
+    speeds: join(dot, 'speeds.json'),
   }
 }

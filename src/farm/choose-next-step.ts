@@ -2,7 +2,7 @@ import type { RenderCause } from '../plugins/contract.js'
 
 /**
  * What follows a failed attempt.
- * `again`: a new attempt, counted · `ask`: the server is asked where the attempt is, nothing is sent twice ·
+ * `again`: a new attempt · `ask`: the server is asked where the attempt is, nothing is sent twice ·
  * `fail`: the job fails at once, since it would fail anywhere.
  */
 export type NextStep = 'again' | 'ask' | 'fail'
@@ -10,8 +10,13 @@ export type NextStep = 'again' | 'ask' | 'fail'
 const stepByCause: Record<RenderCause, NextStep> = {
   'out-of-memory': 'again',
   'node-error': 'again',
-  interrupted: 'again',
+  'bad-output': 'again',
   'no-output': 'again',
+  'too-fast': 'again',
+  interrupted: 'again',
+  withdrawn: 'again',
+  crashed: 'again',
+  silent: 'again',
   lost: 'again',
   refused: 'again',
   unreachable: 'ask',
@@ -22,10 +27,20 @@ const stepByCause: Record<RenderCause, NextStep> = {
 }
 
 /** Causes that say nothing about the job: they do not use up its attempts. */
-const isServerFault: ReadonlySet<RenderCause> = new Set(['lost', 'unreachable', 'unknown-outcome', 'interrupted'])
+const isServerFault: ReadonlySet<RenderCause> = new Set([
+  'lost',
+  'unreachable',
+  'unknown-outcome',
+  'interrupted',
+  'withdrawn',
+  'crashed',
+  'silent',
+])
 
 /** Attempts of a slot that may end without a picture, whatever the causes: beyond, the job itself is suspected. */
 export const attemptsEndedMax = 20
+/** Servers that a job may fail or crash: beyond, it is the job. */
+export const serversFailedMax = 3
 
 /** How often a slot was tried since it was planned or an operator asked for it again, the attempt that just ended included. */
 export interface Tries {
@@ -33,23 +48,32 @@ export interface Tries {
   charged: number
   /** All attempts that ended. */
   ended: number
+  /** Different servers that it failed on, or that went down or silent while they rendered it. */
+  servers: number
 }
 
 /** Pure: what follows an attempt that ended by `cause`. */
-export function chooseNextStep(cause: RenderCause, { charged, ended }: Tries, attemptsMax: number): NextStep {
+export function chooseNextStep(cause: RenderCause, { charged, ended, servers }: Tries, attemptsMax: number): NextStep {
   const step = stepByCause[cause]
-  if (step !== 'again') return step
-  return ended >= attemptsEndedMax || (isCharged(cause) && charged >= attemptsMax) ? 'fail' : 'again'
+  if (step === 'fail') return step
+  const isPoison = isSuspect(cause) && servers >= serversFailedMax
+  const isSpent = ended >= attemptsEndedMax || (isCharged(cause) && charged >= attemptsMax)
+  return isPoison || isSpent ? 'fail' : step
 }
 
 export function isCharged(cause: string): boolean {
   return !isServerFault.has(cause as RenderCause)
 }
 
+/** Whether the job may have done it: by its own fault, or as the one that was rendered when the server went. */
+export function isSuspect(cause: string): boolean {
+  return isCharged(cause) || cause === 'crashed' || cause === 'silent'
+}
+
 /** Milliseconds before a job is tried again: none after the first fault of a server, else doubling from 200 ms, at most 10 s. */
-export function retryDelayMs({ charged, ended }: Tries): number {
+export function retryDelayMs({ charged, ended }: Pick<Tries, 'charged' | 'ended'>): number {
   const step = Math.max(charged, ended - 1)
-  return step === 0 ? 0 : Math.min(retryDelayMsMax, retryDelayMsMin * 2 ** (step - 1))
+  return step <= 0 ? 0 : Math.min(retryDelayMsMax, retryDelayMsMin * 2 ** (step - 1))
 }
 const retryDelayMsMin = 200
 export const retryDelayMsMax = 10_000

@@ -1,29 +1,32 @@
 import { FoundryError, reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
-import { jobMaker, promptIdOf } from '../plan/make-job.js'
+import { jobMaker } from '../plan/make-job.js'
 import type { Job } from '../plan/job.js'
 import { indexSlots, slotAt } from '../plan/slots.js'
-import { type Attempt, RenderFailure } from '../plugins/contract.js'
+import type { Attempt } from '../plugins/contract.js'
 import type { Committed } from '../record/commit.js'
 import type { FoundryEvent } from '../record/events.js'
 import type { Lease, RunState } from '../record/state.js'
 import { isSettled, stateOf } from '../record/state.js'
-import { chooseNextStep, isCharged, retryDelayMs } from './choose-next-step.js'
-import {
-  commitFacts,
-  commitPlace,
-  type DeskHost,
-  heavyFiles,
-  isOfTheHome,
-  type OpenRun,
-  type RenderedFacts,
-} from './open-run.js'
-import { persist } from './persist.js'
+import { bands } from '../schema/run.js'
+import { failedOn } from './failed-on.js'
+import { commitFacts, commitPlace, type DeskHost, heavyFiles, isOfTheHome, type OpenRun } from './open-run.js'
+import { persist, persistThere } from './persist.js'
+import { RunBacklog, type RunGroup } from './run-backlog.js'
 import { Signal } from './signal.js'
 
 /**
- * Turns accepted runs into jobs, lazily, and the outcomes of attempts into events. The only part of the farm that writes.
- * A slot is `taken` from the moment it is offered until its outcome is journaled, so no slot is ever worked on twice at once.
+ * Runs with something to render that are looked at together; beyond, those of a later band or acceptance wait. As many again
+ * that no server takes now keep nobody from being looked at.
+ */
+const openRunsMax = 64
+const finishRetryMs = 5000
+/** Events that are appended at once. */
+const eventsMax = 1000
+
+/**
+ * Turns accepted runs into jobs, one by one when they are taken, and ends runs. A slot is `taken` from then until its outcome is
+ * journaled, so that no slot is ever worked on twice at once.
  */
 export class Desk {
   private readonly open = new Map<string, OpenRun>()
@@ -33,40 +36,107 @@ export class Desk {
   private readonly signal = new Signal()
   /** When set, only these runs are worked on. */
   private focus: ReadonlySet<string> | undefined
+  /** Groups of the runs that are looked at, until something about runs, or which renderers are there, changes. */
+  private looked: Promise<readonly RunGroup[]> | undefined
+  private lookedFor = ''
 
-  constructor(private readonly host: DeskHost) {}
+  constructor(private readonly host: DeskHost) {
+    host.ledger.listen(event => {
+      if (event.kind.startsWith('run-')) this.looked = undefined
+    })
+  }
 
   /** Works on these runs alone: a command does what it was asked, and leaves the rest of the home as it is. */
   focusOn(runs: ReadonlySet<string>): void {
     this.focus = runs
+    this.looked = undefined
   }
 
   /** Works on one more run, where only some are worked on. */
   alsoWorkOn(run: string): void {
-    if (this.focus) this.focus = new Set([...this.focus, run])
+    if (this.focus) this.focusOn(new Set([...this.focus, run]))
   }
 
   /**
-   * Up to `max` jobs of one renderer that wait, in the order in which their runs were accepted. Reuses committed pictures on
-   * the way. Runs of other renderers wait for servers of theirs.
+   * What waits, of the renderers that are there: the runs of the first bands, in the order in which they were accepted.
+   * `labels` are those of each server that takes jobs, where they are known.
    */
-  async feed(max: number, renderer: string): Promise<Job[]> {
-    const jobs: Job[] = []
-    for (const state of this.host.ledger.state.runs.values()) {
-      if (jobs.length >= max) break
-      if (state.accepted.renderer !== renderer || !this.isWanted(state)) continue
-      if (state.finished || state.isCancelled || state.counts.waiting === 0) continue
-      try {
-        const run = await this.openRun(state.accepted.run)
-        if (run) await this.feedRun(run, max, jobs)
-        else await this.settleRun(state.accepted.run)
-      } catch (error) {
-        // What was made before belongs to whoever asked; the error comes again at the next feeding.
-        if (jobs.length === 0) throw error
-        break
-      }
+  async groups(renderers: ReadonlySet<string>, labels?: Labels): Promise<RunGroup[]> {
+    const lookedFor = JSON.stringify([[...renderers].sort(), labels])
+    if (this.lookedFor !== lookedFor) this.looked = undefined
+    this.lookedFor = lookedFor
+    this.looked ??= this.lookAtRuns(renderers, labels)
+    const looked = this.looked
+    try {
+      const groups = await looked
+      const waiting = groups.filter(({ waiting, renderer }) => waiting > 0 && renderers.has(renderer))
+      // Those that are worked off make room for others.
+      if (waiting.length === 0 && this.looked === looked) this.looked = undefined
+      return waiting
+    } catch (error) {
+      this.looked = undefined
+      throw error
     }
-    return jobs
+  }
+
+  /**
+   * The job of the next slot of a group; undefined when none is left that the asking server may try. Committed pictures are
+   * reused on the way. `mayTry` is told the servers on which a slot has failed before.
+   */
+  async take(group: RunGroup, mayTry: (failedOn: ReadonlySet<string>) => boolean): Promise<Job | undefined> {
+    const run = this.open.get(group.run)
+    if (!run || run.state.isCancelled || run.state.isPaused) return undefined
+    const inFlightMax = run.state.accepted.inFlightMax ?? Infinity
+    const isFit = (ordinal: number) => mayTry(failedOn(run.state, ordinal))
+    while (run.taken.size < inFlightMax) {
+      const ordinal = run.backlog.take(group, performance.now(), isFit)
+      if (ordinal === undefined) return undefined
+      run.taken.add(ordinal)
+      const job = await this.makeJob(run, ordinal).catch(error => this.giveBackAnd(run, ordinal, error))
+      if (!job) continue
+      if (!(await this.reuse(run, job).catch(error => this.giveBackAnd(run, ordinal, error)))) return job
+    }
+    return undefined
+  }
+
+  /** Whether something of a group waits that a server may try. */
+  hasFor(group: RunGroup, mayTry: (failedOn: ReadonlySet<string>) => boolean): boolean {
+    const run = this.open.get(group.run)
+    return run?.backlog.hasFit(group, ordinal => mayTry(failedOn(run.state, ordinal))) ?? false
+  }
+
+  /** Servers that a job has failed, or taken down. */
+  failedOn({ run, slot }: Job): ReadonlySet<string> {
+    const state = this.host.ledger.state.runs.get(run)
+    return state ? failedOn(state, slot.ordinal) : new Set()
+  }
+
+  /** Whether a run bounds its jobs in flight, and has as many. */
+  isFull(run: string): boolean {
+    const open = this.open.get(run)
+    return open !== undefined && open.taken.size >= (open.state.accepted.inFlightMax ?? Infinity)
+  }
+
+  /** Whether a run bounds its jobs in flight. */
+  isBounded(run: string): boolean {
+    return this.open.get(run)?.state.accepted.inFlightMax !== undefined
+  }
+
+  /** What waits of the runs that are looked at, without opening any. */
+  backlog(): BacklogGroup[] {
+    const open = [...this.open.values()].filter(({ state }) => !state.isCancelled && !state.isPaused)
+    return open.flatMap(({ state, backlog }) => {
+      const { inFlightMax } = state.accepted
+      const groups = this.isWanted(state) ? backlog.groups.filter(({ waiting }) => waiting > 0) : []
+      return groups.map(group => ({ ...group, ...(inFlightMax !== undefined && { inFlightMax }) }))
+    })
+  }
+
+  /** How a waiting slot stands here: whether its run is worked on and looked at, and what comes before it. */
+  standOf(state: RunState, ordinal: number): SlotStand {
+    const open = this.open.get(state.accepted.run)
+    const place = open?.backlog.placeOf(ordinal)
+    return { isWanted: this.isWanted(state), isTaken: open?.taken.has(ordinal) ?? false, ...place }
   }
 
   /**
@@ -84,10 +154,7 @@ export class Desk {
           if (!run || run.taken.has(ordinal) || state.leases.get(ordinal) !== lease) continue
           run.taken.add(ordinal)
           const job = await this.makeJob(run, ordinal)
-          if (!job) {
-            run.taken.delete(ordinal)
-            continue
-          }
+          if (!job) continue
           const attempt = { job: lease.job, number: lease.attempt, promptId: lease.promptId }
           if (!(await this.adopt(run, job, attempt, lease.server))) found.push({ job, attempt, lease })
         }
@@ -97,114 +164,45 @@ export class Desk {
     return found
   }
 
-  /** A new attempt, durable before it is answered. Undefined when the slot needs none any more. */
-  async lease(job: Job, server: string): Promise<Attempt | undefined> {
-    const run = this.open.get(job.run)
-    if (!run || stateOf(run.state, job.slot.ordinal) !== 'waiting' || run.state.isCancelled) {
-      this.release(job)
-      return undefined
-    }
-    const number = (run.state.attempts[job.slot.ordinal] ?? 0) + 1
-    const attempt = { job: job.id, number, promptId: promptIdOf(run.state.accepted.nonce, job.id, number) }
-    const { ordinal: slot } = job.slot
-    await this.append({
-      kind: 'attempt-leased',
-      at: Date.now(),
-      run: job.run,
-      slot,
-      job: job.id,
-      attempt: number,
-      server,
-      promptId: attempt.promptId,
-    })
-    if (run.state.leases.get(slot)?.attempt === number) return attempt
-    // Cancelled while it was being written.
-    this.release(job)
-    return undefined
-  }
-
-  async submitted(job: Job, attempt: Attempt, submittedSha256: string): Promise<void> {
-    const { run, slot } = job
-    await this.append({
-      kind: 'attempt-submitted',
-      at: Date.now(),
-      run,
-      slot: slot.ordinal,
-      attempt: attempt.number,
-      submittedSha256,
-    })
-    await failpoint('accepted')
-  }
-
-  /** Journals the end of an attempt and says what follows. */
-  async failed(job: Job, attempt: Attempt, server: string, failure: RenderFailure): Promise<'again' | 'settled'> {
-    const { run: id } = job
-    const slot = job.slot.ordinal
-    const tries = this.triesOf(id, slot, failure)
-    const step = chooseNextStep(failure.reason, tries, this.host.attemptsMax)
-    const at = Date.now()
-    const message = failure.message.slice(0, messageLengthMax)
-    const ended = {
-      kind: 'attempt-ended' as const,
-      at,
-      run: id,
-      slot,
-      attempt: attempt.number,
-      server,
-      outcome: failure.reason,
-      message,
-    }
-    await this.append(
-      ended,
-      ...(step === 'fail' ? [{ kind: 'slot-failed' as const, at, run: id, slot, reason: message }] : []),
-    )
-    const delayMs = step === 'fail' ? 0 : retryDelayMs(tries)
-    if (delayMs === 0) this.release(job)
-    else setTimeout(() => this.release(job), delayMs).unref()
-    await this.settleRun(id)
-    return step === 'fail' ? 'settled' : 'again'
-  }
-
-  /** Whether an operator has stopped the run of a job and not asked for it again. */
-  isCancelled(job: Job): boolean {
-    return this.host.ledger.state.runs.get(job.run)?.isCancelled ?? true
-  }
-
-  /** Ends an attempt of a cancelled run whose server cannot tell its end. What was committed meanwhile stays. */
-  async abandon(job: Job, attempt: Attempt, server: string, message: string): Promise<void> {
-    const lease = this.host.ledger.state.runs.get(job.run)?.leases.get(job.slot.ordinal)
-    if (lease?.attempt === attempt.number)
-      await this.failed(job, attempt, server, new RenderFailure('interrupted', message))
-  }
-
-  /** Commits the picture of an attempt. Rejects with OUTPUT_INVALID when the bytes are not a usable picture. */
-  async commit(job: Job, attempt: Attempt, bytes: Buffer, facts: RenderedFacts): Promise<void> {
-    const run = await this.openRun(job.run)
-    if (!run) {
-      this.host.log.warn({ run: job.run, slot: job.slot.id }, 'picture of a run that is gone left out')
-      return
-    }
-    const place = commitPlace(this.host, run, job.slot.ordinal)
-    const committed = await this.persist(() =>
-      this.host.pictures.do('commit', bytes, job, place, commitFacts(this.host, run, { job, attempt }, facts)),
-    )
-    if ('orphan' in committed) await this.keepOrphan(run, job, attempt, { server: facts.server.name, ...committed })
-    else await this.settle(run, job, attempt.number, committed)
-  }
-
-  /** Gives a slot back that was offered and not leased. */
+  /** Gives a slot back that was taken and not leased, or whose attempt has ended. */
   release(job: Job): void {
     const run = this.open.get(job.run)
-    if (!run?.taken.delete(job.slot.ordinal)) return
-    run.cursor = Math.min(run.cursor, job.slot.ordinal)
-    this.shut(run)
-    this.host.freed()
+    if (run) this.giveBack(run, job.slot.ordinal)
   }
 
-  /** Looks at a run again after an operator's act: from its first slot, closed if nothing is left to do. */
+  /** A taken slot is settled: nobody works on it any more. */
+  async settled(job: Job): Promise<void> {
+    const run = this.open.get(job.run)
+    if (run?.taken.delete(job.slot.ordinal)) this.shut(run)
+    await this.settleRun(job.run)
+  }
+
+  /** Fails what waits of a group, and the job that showed that it fits nowhere. */
+  async failGroup(group: RunGroup, job: Job, reason: string): Promise<void> {
+    const run = this.open.get(group.run)
+    if (!run) return
+    const ordinals = [job.slot.ordinal]
+    for (;;) {
+      const ordinal = run.backlog.take(group, performance.now(), () => true)
+      if (ordinal === undefined) break
+      ordinals.push(ordinal)
+    }
+    await this.failSlots(run.state, ordinals, reason)
+    run.taken.delete(job.slot.ordinal)
+    await this.settleRun(group.run)
+  }
+
+  /** Fails a slot that no attempt was made of. */
+  async refuse(job: Job, reason: string): Promise<void> {
+    const state = this.host.ledger.state.runs.get(job.run)
+    if (state && stateOf(state, job.slot.ordinal) === 'waiting') await this.failSlots(state, [job.slot.ordinal], reason)
+    await this.settled(job)
+  }
+
+  /** Looks at a run again after an operator's act: at every slot, and closed if nothing is left to do. */
   async review(id: string): Promise<void> {
-    const run = this.open.get(id)
-    if (run) run.cursor = 0
+    this.open.get(id)?.backlog.recount()
+    this.looked = undefined
     await this.settleRun(id)
   }
 
@@ -218,37 +216,113 @@ export class Desk {
     while (this.finishing.size > 0) await Promise.all(this.finishing.values())
   }
 
+  /** A run that is worked on; undefined when it cannot be, and its slots have failed for that. */
+  async openRun(id: string): Promise<OpenRun | undefined> {
+    const known = this.open.get(id)
+    if (known) return known
+    const opening = this.opening.get(id) ?? this.readRun(id).finally(() => this.opening.delete(id))
+    this.opening.set(id, opening)
+    return opening
+  }
+
+  /** Takes over what lies where the slot's picture belongs, or in the staging folder, when it is of this job. */
+  async adopt(run: OpenRun, job: Job, attempt: Attempt, server: string): Promise<boolean> {
+    const lease = run.state.leases.get(job.slot.ordinal)
+    const facts = { server: { name: server }, submittedSha256: lease?.submittedSha256, timings: {} }
+    const place = commitPlace(this.host, run, job.slot.ordinal)
+    const committed = await this.persistThere(() =>
+      this.host.pictures.do('adopt', job, place, commitFacts(this.host, run, { job, attempt }, facts)),
+    )
+    if (!committed) return false
+    await this.settle(job, { attempt: attempt.number, server, committed })
+    return true
+  }
+
+  /** Journals a committed picture. */
+  async settle(
+    job: Job,
+    { attempt, server, committed }: { attempt: number; server?: string; committed: Committed },
+  ): Promise<void> {
+    const { file, sha256, traceSha256, sizeBytes } = committed
+    await this.append({
+      kind: 'slot-done',
+      at: Date.now(),
+      run: job.run,
+      slot: job.slot.ordinal,
+      file,
+      sha256,
+      traceSha256,
+      renderHash: job.renderHash,
+      sizeBytes,
+      attempt,
+      ...(server !== undefined && { server }),
+    })
+    await failpoint('done')
+    await this.settled(job)
+  }
+
+  append(...events: FoundryEvent[]): Promise<void> {
+    return this.persist(() => this.host.ledger.append(...events))
+  }
+
+  persist<Result>(write: () => Promise<Result>): Promise<Result> {
+    return persist(write, { log: this.host.log, signal: this.signal, abort: this.halted.signal })
+  }
+
+  /** Of the folder of a run: undefined where something lies in the way there. */
+  persistThere<Result>(write: () => Promise<Result>): Promise<Result | undefined> {
+    return persistThere(write, { log: this.host.log, signal: this.signal, abort: this.halted.signal })
+  }
+
   private isWanted({ accepted }: RunState): boolean {
     return this.focus?.has(accepted.run) ?? true
   }
 
-  private async feedRun(run: OpenRun, max: number, jobs: Job[]): Promise<void> {
-    const inFlightMax = run.state.accepted.inFlightMax ?? Number.POSITIVE_INFINITY
-    while (jobs.length < max && run.taken.size < inFlightMax && run.cursor < run.index.count) {
-      const ordinal = run.cursor++
-      if (stateOf(run.state, ordinal) !== 'waiting' || run.taken.has(ordinal)) continue
-      const job = await this.makeJob(run, ordinal)
-      if (!job) continue
-      run.taken.add(ordinal)
-      const isReused = await this.reuse(run, job).catch(error => {
-        this.release(job)
-        throw error
-      })
-      if (!isReused) jobs.push(job)
+  private async lookAtRuns(renderers: ReadonlySet<string>, served?: Labels): Promise<readonly RunGroup[]> {
+    const groups: RunGroup[] = []
+    let [opened, others] = [0, 0]
+    for (const state of this.waitingRuns(renderers)) {
+      if (opened >= openRunsMax) break
+      const isTaken = served?.some(known => state.labels.every(label => known.includes(label))) ?? true
+      if (!isTaken && others >= openRunsMax) continue
+      const run = await this.openRun(state.accepted.run)
+      if (!run) await this.settleRun(state.accepted.run)
+      if (!run || run.backlog.waiting === 0) continue
+      if (isTaken) opened++
+      else others++
+      const band = bands.indexOf(state.priority)
+      const { weight, labels } = state
+      for (const group of run.backlog.groups) groups.push(Object.assign(group, { band, weight, labels }))
     }
+    return groups
+  }
+
+  private waitingRuns(renderers: ReadonlySet<string>): RunState[] {
+    const waiting = [...this.host.ledger.state.runs.values()].filter(
+      run =>
+        !run.finished &&
+        !run.isCancelled &&
+        !run.isPaused &&
+        run.counts.waiting > 0 &&
+        renderers.has(run.accepted.renderer) &&
+        this.isWanted(run),
+    )
+    return waiting.sort((a, b) => bands.indexOf(a.priority) - bands.indexOf(b.priority))
   }
 
   /** A slot that no job can be made of fails with the reason, and harms no other. */
   private async makeJob(run: OpenRun, ordinal: number): Promise<Job | undefined> {
+    let reason = 'The plan has nothing to render here'
     try {
       const slot = slotAt(run.index, ordinal)
       const job = slot && run.maker.make(slot)
       if (job) return job
-      await this.failSlots(run.state, [ordinal], 'The plan has nothing to render here')
     } catch (error) {
       if (isOfTheHome(error)) throw error
-      await this.failSlots(run.state, [ordinal], reasonOf(error))
+      reason = reasonOf(error)
     }
+    await this.failSlots(run.state, [ordinal], reason)
+    run.taken.delete(ordinal)
     await this.settleRun(run.state.accepted.run)
     return undefined
   }
@@ -260,62 +334,26 @@ export class Desk {
     if (!known || !source) return false
     const from = { run: known.run, folder: this.host.runFolder(known.run), file: source.file, sha256: source.sha256 }
     const place = commitPlace(this.host, run, job.slot.ordinal)
-    const committed = await this.persist(() => this.host.pictures.do('reuse', from, job, place, this.host.version))
+    const committed = await this.persistThere(() => this.host.pictures.do('reuse', from, job, place, this.host.version))
     if (!committed) return false
-    await this.settle(run, job, 0, committed)
+    await this.settle(job, { attempt: 0, committed })
     return true
   }
 
-  private async adopt(run: OpenRun, job: Job, attempt: Attempt, server: string): Promise<boolean> {
-    const lease = run.state.leases.get(job.slot.ordinal)
-    const facts = { server: { name: server }, submittedSha256: lease?.submittedSha256, timings: {} }
-    const place = commitPlace(this.host, run, job.slot.ordinal)
-    const committed = await this.persist(() =>
-      this.host.pictures.do('adopt', job, place, commitFacts(this.host, run, { job, attempt }, facts)),
-    )
-    if (!committed) return false
-    await this.settle(run, job, attempt.number, committed)
-    return true
+  private giveBackAnd(run: OpenRun, ordinal: number, error: unknown): never {
+    this.giveBack(run, ordinal)
+    throw error
   }
 
-  /** Another picture bears the name already: ours from before a crash, which is taken, or one that a human must judge. */
-  private async keepOrphan(
-    run: OpenRun,
-    job: Job,
-    attempt: Attempt,
-    { orphan, server }: { orphan: string; server: string },
-  ): Promise<void> {
-    const { run: id } = job
-    const slot = job.slot.ordinal
-    const file = orphan.split(/[\\/]/).at(-1) ?? ''
-    await this.append({ kind: 'orphan-kept', at: Date.now(), run: id, slot, attempt: attempt.number, file })
-    if (await this.adopt(run, job, attempt, server)) return
-    const reason = `Another picture lies where this one belongs; this one is kept as .foundry/orphans/${file}`
-    await this.append({ kind: 'slot-held', at: Date.now(), run: id, slot, reason })
-    run.taken.delete(slot)
+  private giveBack(run: OpenRun, ordinal: number): void {
+    if (!run.taken.delete(ordinal)) return
+    run.backlog.giveBack(ordinal, performance.now())
+    this.shut(run)
+    this.host.freed()
   }
 
-  private async settle(run: OpenRun, job: Job, attempt: number, committed: Committed): Promise<void> {
-    const { file, sha256, traceSha256, sizeBytes } = committed
-    const slot = job.slot.ordinal
-    await this.append({
-      kind: 'slot-done',
-      at: Date.now(),
-      run: job.run,
-      slot,
-      file,
-      sha256,
-      traceSha256,
-      renderHash: job.renderHash,
-      sizeBytes,
-      attempt,
-    })
-    await failpoint('done')
-    run.taken.delete(slot)
-    await this.settleRun(job.run)
-  }
-
-  private async settleRun(id: string): Promise<void> {
+  /** Ends a run that has nothing left to do. */
+  async settleRun(id: string): Promise<void> {
     const state = this.host.ledger.state.runs.get(id)
     const isDue = () => state && !state.finished && isSettled(state) && !this.finishing.has(id)
     if (!isDue()) return
@@ -349,14 +387,6 @@ export class Desk {
     )
   }
 
-  private async openRun(id: string): Promise<OpenRun | undefined> {
-    const known = this.open.get(id)
-    if (known) return known
-    const opening = this.opening.get(id) ?? this.readRun(id).finally(() => this.opening.delete(id))
-    this.opening.set(id, opening)
-    return opening
-  }
-
   /** Reads run.json; fixes the identity of the models once. A run whose sources are gone fails with the reason. */
   private async readRun(id: string): Promise<OpenRun | undefined> {
     const state = this.host.ledger.state.runs.get(id)
@@ -371,16 +401,15 @@ export class Desk {
         await failpoint('plan')
       }
       const privateTexts = needsWork ? await this.host.privateTexts(state, file) : new Map<number, string>()
-      const { dropSha256 } = state.accepted
-      const maker = jobMaker({
-        run: id,
-        plan: file.plan,
-        dropSha256,
-        models: state.models ?? [],
-        privateTexts,
-        plugins,
-      })
-      const run = { state, file, index, maker, cursor: 0, taken: new Set<number>() }
+      const { dropSha256, renderer } = state.accepted
+      const models = state.models ?? []
+      const maker = jobMaker({ run: id, plan: file.plan, dropSha256, models, privateTexts, plugins })
+      const taken = new Set<number>()
+      const isWaiting = (ordinal: number) => !taken.has(ordinal) && stateOf(state, ordinal) === 'waiting'
+      // A wait that began before this process did counts as well.
+      const since = performance.now() - Math.max(0, Date.now() - state.accepted.at)
+      const backlog = new RunBacklog({ run: id, renderer, index, models, isWaiting }, since)
+      const run = { state, file, index, maker, backlog, taken }
       this.open.set(id, run)
       return run
     } catch (error) {
@@ -395,26 +424,25 @@ export class Desk {
   private async failSlots({ accepted: { run } }: RunState, slots: readonly number[], reason: string): Promise<void> {
     if (slots.length === 0) return
     const at = Date.now()
-    await this.append(...slots.map(slot => ({ kind: 'slot-failed' as const, at, run, slot, reason })))
+    for (let from = 0; from < slots.length; from += eventsMax) {
+      const some = slots.slice(from, from + eventsMax)
+      await this.append(...some.map(slot => ({ kind: 'slot-failed' as const, at, run, slot, reason })))
+    }
     this.host.log.error({ run, slots: slots.length, reason }, 'slots failed')
-  }
-
-  private append(...events: FoundryEvent[]): Promise<void> {
-    return this.persist(() => this.host.ledger.append(...events))
-  }
-
-  private persist<Result>(write: () => Promise<Result>): Promise<Result> {
-    return persist(write, { log: this.host.log, signal: this.signal, abort: this.halted.signal })
-  }
-
-  private triesOf(id: string, slot: number, failure: RenderFailure): { charged: number; ended: number } {
-    const state = this.host.ledger.state.runs.get(id)
-    const outcomes = (state?.failures.get(slot) ?? []).slice(state?.forgiven.get(slot) ?? 0).map(each => each.outcome)
-    outcomes.push(failure.reason)
-    return { charged: outcomes.filter(isCharged).length, ended: outcomes.length }
   }
 }
 
-/** Messages of servers are bounded in the journal. */
-const messageLengthMax = 2000
-const finishRetryMs = 5000
+/** Of each server. */
+type Labels = readonly (readonly string[])[]
+
+/** A group that waits, with the bound on jobs in flight of its run. */
+export type BacklogGroup = RunGroup & { inFlightMax?: number }
+
+export interface SlotStand {
+  isWanted: boolean
+  /** Somebody makes a job of it, or it rests after a failure. */
+  isTaken: boolean
+  /** Absent while its run is not looked at. */
+  group?: RunGroup
+  ahead?: number
+}

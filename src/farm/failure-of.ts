@@ -1,4 +1,4 @@
-import { describeProblem, FoundryError } from '../errors.js'
+import { describeProblem, FoundryError, reasonOf } from '../errors.js'
 import { type JobProblem, type RenderCause, RenderFailure } from '../plugins/contract.js'
 
 /** What a server's check of a job says, of which some are errors, as the failure of the job there. */
@@ -17,6 +17,12 @@ function causeOf(errors: readonly JobProblem[]): RenderCause {
 export function failureOf(error: unknown): RenderFailure {
   if (error instanceof RenderFailure) return error
   if (error instanceof FoundryError && (error.code === 'OUTPUT_INVALID' || error.code === 'PICTURES_FAILED'))
-    return new RenderFailure('no-output', error.message, error.details, error)
+    return new RenderFailure('bad-output', error.message, error.details, error)
   throw error
+}
+
+/** What nobody has foreseen, as a fault of the server as a whole where its provider says so, else of the job. */
+export function unforeseen(error: unknown): RenderFailure {
+  if (error instanceof FoundryError) return new RenderFailure('refused', error.message, {}, error)
+  return new RenderFailure('node-error', `Not foreseen: ${reasonOf(error)}`, {}, error)
 }

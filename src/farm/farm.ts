@@ -1,63 +1,71 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { failure, reasonOf } from '../errors.js'
+import { failure } from '../errors.js'
 import type { Job } from '../plan/job.js'
-import type { Probe } from '../plugins/contract.js'
+import type { Probe, QueueEngine } from '../plugins/contract.js'
+import type { ServerMode } from '../schema/config.js'
 import type { ModelUse } from '../schema/trace.js'
-import { chooseLane } from './choose-lane.js'
+import { Allotment } from './allotment.js'
+import type { Attempts } from './attempts.js'
 import { describeTried } from './describe-tried.js'
 import type { Desk } from './desk.js'
-import { type Claim, isLaneOf, type QueueEngine } from './engine.js'
+import { firstAnswer } from './first-answer.js'
 import { identifyModels } from './identify-models.js'
+import type { Lack } from './lacks.js'
+import type { Limits } from './limits.js'
+import { Outlook } from './outlook.js'
+import type { FarmSide, RemoteWork } from './remote-work.js'
+import { workerOf } from './remote-workers.js'
+import type { RunGroup } from './run-backlog.js'
 import { ServerWorker } from './server-worker.js'
+import { Speeds } from './speeds.js'
 import type { ServerOptions, ServerStatus } from './worker-host.js'
 
 export interface FarmOptions {
   servers: readonly ServerOptions[]
   desk: Desk
+  attempts: Attempts
   engine: QueueEngine
   log: Logger
   /** SHA-256 by model name, where the user has proven them. */
   modelSha256: Readonly<Record<string, string>>
+  limits: Limits
+  /** What workers on other machines do; absent where there are none. */
+  remote?: RemoteWork
   progress(job: Job, server: string, value: number, max: number): void
 }
 
-/** Jobs that the engine holds ahead of the servers: enough that no place starves, few enough to stay in order. */
-const windowPerPlace = 4
-const windowMin = 16
-const refillRetryMs = 1000
-/** Once a server of drafts has answered, others are given this long to be real ones. */
-const realAnswerMsMax = 3000
+/** Where no server answers here, workers on other machines are waited for. */
+const remoteAnswerMsMax = 10_000
 
-/** Jobs meet servers: keeps the engine's window filled from the desk, and every server busy from the window. */
-export class Farm {
-  private readonly workers: readonly ServerWorker[]
-  private readonly windowMax: number
-  private refilling: Promise<void> | undefined
-  private isRefillWanted = false
+/** Jobs meet servers: gives each free place what it had best render next, and takes back what waits at the wrong one. */
+export class Farm implements FarmSide {
+  readonly speeds = new Speeds()
+  /** What is to come, and why something waits. */
+  readonly outlook: Outlook
+  private readonly allotment: Allotment
+  private workers: readonly ServerWorker[]
   private firstLook: Promise<boolean> | undefined
+  private isStarted = false
   private isStopped = false
 
   constructor(private readonly options: FarmOptions) {
-    const places = options.servers.reduce((sum, { entry }) => sum + entry.depth, 0)
-    this.windowMax = Math.max(windowMin, places * windowPerPlace)
-    this.workers = options.servers.map(
-      server =>
-        new ServerWorker(server, {
-          desk: options.desk,
-          log: options.log,
-          claim: server => this.claim(server),
-          finish: claim => options.engine.finish(claim),
-          release: claim => options.engine.release(claim),
-          changed: () => this.wake(),
-          progress: options.progress,
-        }),
-    )
+    const { desk, attempts, limits } = options
+    const { speeds } = this
+    this.outlook = new Outlook({ workers: () => this.workers, desk, attempts, speeds, limits, remote: options.remote })
+    this.allotment = new Allotment({
+      ...options,
+      workers: () => this.workers,
+      renderers: () => this.renderers(),
+      isStopped: () => this.isStopped,
+      wake: () => this.wake(),
+    })
+    this.workers = options.servers.map(server => this.employ(server))
+    options.remote?.join(this)
   }
 
   /** Probes every server once; answers those that are there. */
   async look(): Promise<Probe[]> {
-    const probes = await Promise.all(this.workers.map(worker => worker.look()))
+    const probes = await Promise.all(this.workers.map(worker => worker.presence.look()))
     return probes.filter(probe => probe !== undefined)
   }
 
@@ -66,7 +74,8 @@ export class Farm {
    * asked in vain.
    */
   firstAnswer(): Promise<boolean> {
-    this.firstLook ??= this.lookForOne()
+    const remote = () => this.options.remote?.firstProbe(remoteAnswerMsMax)
+    this.firstLook ??= firstAnswer({ candidates: this.candidates(), all: this.workers, remote: remote() })
     return this.firstLook
   }
 
@@ -75,15 +84,19 @@ export class Farm {
    * count, also while they are away. Undefined before the first answer that decides.
    */
   renderer(): string | undefined {
-    const known = this.workers.flatMap(worker => worker.probe?.renderer ?? [])
+    const known = [...this.renderers()]
     const real = known.find(each => each !== 'draft')
-    if (real !== undefined || this.candidates().every(worker => worker.probe === undefined)) return real
-    return known[0]
+    const isDecided = this.options.remote?.probes().length || this.candidates().some(worker => worker.presence.probe)
+    return real ?? (isDecided ? known[0] : undefined)
   }
 
   /** Takes up what an earlier process left, then works until `stop`. Asked again, it takes up what has come since. */
   async start(): Promise<void> {
-    const leftovers = await this.options.desk.recover()
+    this.isStarted = true
+    const { remote, desk } = this.options
+    const found = await desk.recover()
+    const isRemote = (server: string) => remote !== undefined && (workerOf(server) !== undefined || !this.workers[0])
+    const leftovers = found.filter(({ lease }) => !isRemote(lease.server))
     const names = new Set(this.workers.map(worker => worker.entry.name))
     for (const worker of this.workers) {
       // A lease of a server that is no longer configured is asked of the first one, which does not know it: lost, rendered anew.
@@ -91,33 +104,81 @@ export class Farm {
         server === worker.entry.name || (!names.has(server) && worker === this.workers[0])
       worker.start(leftovers.filter(({ lease }) => isOwn(lease.server)))
     }
+    await remote?.start(found.filter(({ lease }) => isRemote(lease.server)))
     this.wake()
   }
 
-  /** Looks for work: called when something was accepted, settled or freed. */
+  /** Whether what waits is worked off. */
+  get isWorking(): boolean {
+    return this.isStarted && !this.isStopped
+  }
+
+  /** Looks for work: called when something was accepted or waits again. */
   wake(): void {
     if (this.isStopped) return
-    void this.refill().then(
-      () => this.workers.forEach(worker => worker.wake()),
-      error => {
-        this.options.log.error({ reason: reasonOf(error) }, 'no jobs could be made')
-        setTimeout(() => this.wake(), refillRetryMs).unref()
-      },
-    )
+    for (const worker of this.workers) worker.wake()
+    this.options.remote?.wake()
   }
 
   /** Stops everything that is under way for the jobs that are meant. */
   async cancel(isMeant: (job: Job) => boolean): Promise<void> {
-    const jobs = await this.options.engine.drain()
-    for (const job of jobs.filter(isMeant)) this.options.desk.release(job)
-    await this.options.engine.offer(jobs.filter(job => !isMeant(job)))
+    this.options.remote?.cancel(isMeant)
     await Promise.all(this.workers.map(worker => worker.cancel(isMeant)))
     this.wake()
   }
 
+  /** A newer attempt of a job is not needed any more. */
+  async supersede(meant: Job, newer: number): Promise<void> {
+    const isIt = (job: Job, attempt: number) => job.id === meant.id && attempt === newer
+    this.options.remote?.cancel(isIt)
+    await Promise.all(this.workers.map(worker => worker.cancel(isIt)))
+  }
+
   /** Waits no longer for the ends of the jobs that are meant. */
   async giveUp(isMeant: (job: Job) => boolean): Promise<void> {
-    await Promise.all(this.workers.map(worker => worker.giveUp(isMeant)))
+    await Promise.all([...this.workers, this.options.remote].map(each => each?.giveUp(isMeant)))
+  }
+
+  /** A server more. It works at once, if the others do. */
+  add(server: ServerOptions): void {
+    const worker = this.employ(server)
+    this.workers = [...this.workers, worker]
+    this.firstLook = undefined
+    if (this.isWorking) worker.start([])
+  }
+
+  /** A server less, once what it has has ended within the limit; what has not is lost to it and rendered elsewhere. */
+  async remove(name: string, limitMs: number): Promise<void> {
+    const worker = this.find(name)
+    await worker.leave(limitMs)
+    this.workers = this.workers.filter(each => each !== worker)
+    this.speeds.forget(name)
+    this.wake()
+  }
+
+  /** Waits until what a server has is committed or has failed, within the limit and while it is drained. Answers how many are not. */
+  drained(name: string, limitMs: number): Promise<number> {
+    const worker = this.find(name)
+    return worker.ends(limitMs, () => worker.fitness.mode === 'draining')
+  }
+
+  /** Asks one server now. */
+  async lookAt(name: string, limitMs: number): Promise<ServerStatus> {
+    const worker = this.find(name)
+    await worker.presence.look(limitMs)
+    return worker.status()
+  }
+
+  setMode(name: string, mode: ServerMode): void {
+    this.find(name).setMode(mode)
+  }
+
+  forgive(name: string): void {
+    this.find(name).forgive()
+  }
+
+  has(name: string): boolean {
+    return this.workers.some(worker => worker.entry.name === name)
   }
 
   /** Whether drafts and others are listed together: a run is of one renderer, and its jobs go nowhere else. */
@@ -128,44 +189,69 @@ export class Farm {
 
   /** Renders a job on the first reachable server of its renderer, outside of any run: nothing is journaled. */
   async renderOnce(job: Job): Promise<{ bytes: Buffer; server: string; submittedSha256: string }> {
-    const fit = () => this.workers.find(each => each.state === 'ready' && each.renderer === job.target.renderer)
+    const fit = () => this.workers.find(each => each.presence.isReady && each.renderer === job.target.renderer)
     if (!fit()) await this.look()
     const worker = fit()
     if (!worker) throw failure('SERVER_NONE', { tried: this.tried() })
     return worker.renderOnce(job)
   }
 
+  /** Servers of workers on other machines may have come. */
+  came(): void {
+    this.firstLook = undefined
+    this.wake()
+  }
+
+  isAllowed(tags: readonly string[]): boolean {
+    return this.allotment.isAllowed(tags)
+  }
+
+  placesOf(run: string): number {
+    return this.allotment.placesOf(run)
+  }
+
+  lacksOf(group: RunGroup): Lack[] {
+    return this.allotment.lacksOf(group)
+  }
+
+  takingOf(renderer: string): number {
+    return this.workers.filter(each => each.renderer === renderer && each.isTaking()).length
+  }
+
   /** What the servers that answered render. */
   renderers(): Set<string> {
-    return new Set(this.workers.flatMap(worker => worker.probe?.renderer ?? []))
+    return new Set(this.probes().map(({ renderer }) => renderer))
   }
 
   /** Gives running jobs `limitMs` to end; those that do not are found again at the next start. */
   async stop(limitMs: number): Promise<void> {
     this.isStopped = true
-    const { desk } = this.options
+    const { desk, remote } = this.options
+    remote?.pause()
     const halt = setTimeout(() => desk.halt(), limitMs)
     await Promise.all(this.workers.map(worker => worker.stop(limitMs)))
     clearTimeout(halt)
+    await remote?.stop()
     desk.halt()
-    await this.refilling?.catch(() => undefined)
     await desk.idle()
   }
 
   status(): ServerStatus[] {
-    return this.workers.map(worker => worker.status())
+    return [...this.workers.map(worker => worker.status()), ...(this.options.remote?.statuses() ?? [])]
   }
 
   /** How sure the identity of these models is, as the first reachable server of a renderer tells it. Throws SERVER_NONE. */
   identify(models: readonly { folder: string; name: string }[], renderer: string): ModelUse[] {
-    const probe = this.workers.find(worker => worker.probe?.renderer === renderer)?.probe
+    const probe = this.probes().find(each => each.renderer === renderer)
     if (!probe) throw failure('SERVER_NONE', { tried: this.tried() })
     return identifyModels(models, probe, this.options.modelSha256)
   }
 
   /** The servers that may render new runs, with what is known of why they do not answer. */
   tried(): string[] {
-    return this.candidates().map(worker => describeTried(worker.status()))
+    const { remote } = this.options
+    const here = this.candidates().map(worker => describeTried(worker.status()))
+    return remote?.probes().length === 0 ? [...here, 'workers: none has a server that answers'] : here
   }
 
   /** Of the servers that may render new runs. */
@@ -173,71 +259,35 @@ export class Farm {
     return this.candidates().map(worker => worker.entry.url ?? worker.entry.name)
   }
 
+  private employ(server: ServerOptions): ServerWorker {
+    const { attempts, log, progress } = this.options
+    const worker: ServerWorker = new ServerWorker(server, {
+      attempts,
+      log,
+      speeds: this.speeds,
+      claim: () => this.allotment.claim(worker),
+      steal: () => this.allotment.steal(worker),
+      finish: claim => this.allotment.finish(claim),
+      hasOthers: () => this.allotment.hasOthers(worker),
+      changed: () => this.wake(),
+      progress,
+    })
+    return worker
+  }
+
+  private find(name: string): ServerWorker {
+    const worker = this.workers.find(each => each.entry.name === name)
+    if (!worker) throw failure('SERVER_UNKNOWN', { server: name, known: this.workers.map(each => each.entry.name) })
+    return worker
+  }
+
   /** Servers that may render new runs: of those listed as drafts and others, the others. */
   private candidates(): readonly ServerWorker[] {
-    const others = this.options.servers.flatMap(({ renderer }, at) =>
-      renderer === 'draft' ? [] : (this.workers[at] ?? []),
-    )
+    const others = this.workers.filter(worker => !worker.isListedAsDraft)
     return others.length > 0 ? others : this.workers
   }
 
-  private async lookForOne(): Promise<boolean> {
-    const candidates = this.candidates()
-    for (const worker of this.workers) if (!candidates.includes(worker)) void worker.look()
-    const looks = candidates.map(worker => worker.look())
-    const real = firstOf(looks, probe => probe.renderer !== 'draft')
-    if (!(await firstOf(looks, () => true))) return false
-    // An address does not tell that drafts are behind it: another one may be real.
-    await Promise.race([real, sleep(realAnswerMsMax, undefined, { ref: false })])
-    return true
+  private probes(): Probe[] {
+    return [...this.workers.flatMap(worker => worker.presence.probe ?? []), ...(this.options.remote?.probes() ?? [])]
   }
-
-  private async claim(server: { hot: string | undefined; renderer: string }): Promise<Claim | undefined> {
-    const lane = chooseLane(await this.options.engine.counts(), server)
-    const claim = lane === undefined ? undefined : await this.options.engine.claim(lane)
-    if (claim) void this.refill().catch(() => this.wake())
-    return claim
-  }
-
-  /** One refill at a time; asked for while one goes on, another follows, since that one may have looked already. */
-  private refill(): Promise<void> {
-    this.isRefillWanted = true
-    this.refilling ??= this.refillWhileWanted()
-    return this.refilling
-  }
-
-  private async refillWhileWanted(): Promise<void> {
-    try {
-      while (this.isRefillWanted) {
-        this.isRefillWanted = false
-        await this.offerMore()
-      }
-    } finally {
-      this.refilling = undefined
-    }
-  }
-
-  /** Servers that are all away leave the jobs unmade. */
-  private async offerMore(): Promise<void> {
-    const ready = this.workers.filter(worker => worker.state === 'ready')
-    for (const renderer of new Set(ready.flatMap(worker => worker.renderer ?? []))) {
-      if (this.isStopped) return
-      const lanes = [...(await this.options.engine.counts())].filter(([lane]) => isLaneOf(lane, renderer))
-      const waiting = lanes.reduce((sum, [, count]) => sum + count, 0)
-      if (waiting > this.windowMax / 2) continue
-      await this.options.engine.offer(await this.options.desk.feed(this.windowMax - waiting, renderer))
-    }
-  }
-}
-
-/** Resolves as soon as one answer is meant, and with false when none of them was. */
-function firstOf(looks: readonly Promise<Probe | undefined>[], isMeant: (probe: Probe) => boolean): Promise<boolean> {
-  const answers = looks.map(async look => {
-    const probe = await look
-    if (!probe || !isMeant(probe)) throw new RangeError('another one')
-  })
-  return Promise.any(answers).then(
-    () => true,
-    () => false,
-  )
 }

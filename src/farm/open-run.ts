@@ -11,6 +11,7 @@ import type { Pictures } from '../record/pictures.js'
 import type { RunState } from '../record/state.js'
 import type { RunFile } from '../schema/run.js'
 import type { ModelUse } from '../schema/trace.js'
+import type { RunBacklog } from './run-backlog.js'
 
 /** What the desk needs of the rest of the foundry. */
 export interface DeskHost {
@@ -40,9 +41,8 @@ export interface OpenRun {
   file: RunFile
   index: SlotIndex
   maker: JobMaker
-  /** Next ordinal to look at. */
-  cursor: number
-  /** Ordinals that are offered, leased or being committed: nobody else may take them. */
+  backlog: RunBacklog
+  /** Ordinals that somebody works on: nobody else may take them. */
   taken: Set<number>
 }
 
@@ -100,7 +100,7 @@ export function isOfTheHome(error: unknown): boolean {
 }
 
 /** The models of a run's workflows, each once. */
-export function heavyFiles(file: RunFile): { folder: string; name: string }[] {
+export function heavyFiles(file: Pick<RunFile, 'plan'>): { folder: string; name: string }[] {
   const found = new Map<string, { folder: string; name: string }>()
   for (const { graph, binding } of Object.values(file.plan.workflows)) {
     for (const { node, input, folder } of binding.models ?? []) {

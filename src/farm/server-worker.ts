@@ -1,147 +1,230 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FoundryError, reasonOf } from '../errors.js'
+import { reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
 import type { Job } from '../plan/job.js'
-import {
-  type Attempt,
-  type Connection,
-  type OutputFile,
-  type Probe,
-  type Receipt,
-  RenderFailure,
-} from '../plugins/contract.js'
-import type { ServerEntry } from '../schema/config.js'
+import { type Attempt, type Claim, type Connection, RenderFailure } from '../plugins/contract.js'
+import type { ServerEntry, ServerMode } from '../schema/config.js'
+import { AttemptCourse } from './attempt-course.js'
 import { CheckedGraphs } from './checked-graphs.js'
-import { chooseNextStep } from './choose-next-step.js'
-import type { Claim } from './engine.js'
-import { failureOf } from './failure-of.js'
-import type { RenderedFacts } from './open-run.js'
+import type { Loaded, ServerView } from './choose-group.js'
+import { isSuspect } from './choose-next-step.js'
+import { describeServer } from './describe-server.js'
+import { Estimates } from './estimates.js'
+import { failureOf, unforeseen } from './failure-of.js'
+import { Fitness } from './fitness.js'
+import { isOfTheHome } from './open-run.js'
+import { Presence } from './presence.js'
+import type { RunGroup } from './run-backlog.js'
 import { Settled } from './settled.js'
 import { Signal } from './signal.js'
-import type { Active, ServerOptions, ServerState, ServerStatus, WorkerHost } from './worker-host.js'
+import { switchOf } from './switch-of.js'
+import type { Active, Given, ServerOptions, ServerStatus, Waiting, WorkerHost } from './worker-host.js'
 import { type Work, Works } from './works.js'
 
 const probeDelayMsMin = 250
 const probeDelayMsMax = 5000
-const probeLimitMs = 15_000
 /** Finished attempts whose pictures are fetched and committed at the same time, per server. */
 const harvestsMax = 8
-const fetchTriesMax = 4
-const fetchRetryMs = 200
-/** How long an attempt must stay unknown to its server before it counts as lost. */
-const unknownMsMax = 2500
 const idleCheckMs = 1000
-/** A server that was not heard for so long is probed, so that the status tells the truth. */
-const quietMsMax = 5000
-
+const leaveMsMax = 3000
 /**
- * Keeps one server busy: probes it, keeps `depth` jobs on it (one running, the others waiting there), follows them, and fetches
- * and commits what they made. The next job goes out as soon as one has finished; fetching happens alongside.
+ * Keeps one server busy: probes it, keeps `depth` jobs on it (one running, the others waiting there), and rests it when it fails.
+ * The next job goes out as soon as one has finished; fetching and committing happen alongside.
  */
 export class ServerWorker {
-  state: ServerState = 'unknown'
-  probe: Probe | undefined
-  private reason: string | undefined
-  private hot: string | undefined
+  /** Of the last job that was sent, or is about to be. */
+  loaded: RunGroup | undefined
+  /** What it is about to be sent: counts as if it were on it. */
+  chosen: RunGroup | undefined
+  readonly entry: ServerEntry
+  private readonly connection: Connection
+  readonly presence: Presence
+  readonly fitness: Fitness
+  private readonly estimates: Estimates
   private readonly active = new Map<string, Active>()
+  private readonly claims = new Map<string, Claim>()
   /** Attempts from lease to commit. */
   private readonly works = new Set<Promise<void>>()
   private readonly working: Works
+  private readonly course: AttemptCourse
   private readonly settled: Settled
   private readonly checked: CheckedGraphs
   private readonly signal = new Signal()
   private rendered = 0
   private failed = 0
-  private isDraining = false
-  /** When the server last gave a sign of life, on the clock that never jumps. */
-  private heardAt = 0
+  private isLeaving = false
   private readonly abort = new AbortController()
   private loop: Promise<void> | undefined
-
-  readonly entry: ServerEntry
-  private readonly connection: Connection
+  private filling: Promise<boolean> = Promise.resolve(false)
 
   constructor(
     private readonly options: ServerOptions,
     private readonly host: WorkerHost,
   ) {
-    this.entry = options.entry
-    this.connection = options.connection
-    this.settled = new Settled(options.connection)
-    this.checked = new CheckedGraphs(options.connection, this.abort.signal)
+    const { entry, connection } = options
+    this.entry = entry
+    this.connection = connection
+    this.fitness = new Fitness(entry)
+    this.presence = new Presence({
+      server: entry.name,
+      connection,
+      end: this.abort.signal,
+      log: host.log,
+      came: () => {
+        host.changed()
+        void this.working.seeToGivenUp()
+      },
+      went: () => this.forgetIt(),
+    })
+    this.estimates = new Estimates(entry, host.speeds)
+    this.settled = new Settled(connection)
+    this.checked = new CheckedGraphs(connection, this.abort.signal)
     this.working = new Works({
-      connection: this.connection,
+      connection,
       end: this.abort.signal,
       changed: this.signal,
-      isReady: () => this.state === 'ready',
-      heardAt: () => this.heardAt,
-      look: limitMs => this.look(limitMs),
-      isCancelled: job => this.host.desk.isCancelled(job),
+      isReady: () => this.presence.isReady,
+      heardAt: () => this.presence.heardAt,
+      look: limitMs => this.presence.look(limitMs),
+      isCancelled: job => host.attempts.isCancelled(job),
+      unanswered: () => new RenderFailure('interrupted', `Cancelled without an answer of ${entry.name}`),
+      harvestLate: work => this.course.harvestLate(work, this.abort.signal),
+      missed: error =>
+        host.log.warn({ server: entry.name, reason: reasonOf(error) }, 'a late picture could not be taken'),
+    })
+    this.course = new AttemptCourse({
+      entry,
+      connection,
+      attempts: host.attempts,
+      changed: this.signal,
+      isReady: () => this.presence.isReady,
+      look: () => this.presence.look(),
+      lostSight: reason => this.presence.lost(reason),
+      heard: () => this.presence.heard(),
+      active: job => this.active.get(job.id),
+      free: job => this.free(job),
+      progress: (job, value, max) => host.progress(job, entry.name, value, max),
+      limitMs: job => this.estimates.limitMs(this.active.get(job.id)),
+      checkPace: (active, { renderMs }) => this.estimates.checkPace(active, renderMs),
+      facts: () => this.facts(),
+      settled: attempt => this.settled.add(attempt),
+      rendered: (active, work, timings) => this.note(active, work, timings),
+      failed: (work, failure) => this.fail(work, failure),
     })
   }
 
   /** What it says it renders, else what the configuration says. */
   get renderer(): string | undefined {
-    return this.probe?.renderer ?? this.options.renderer
+    return this.presence.probe?.renderer ?? this.options.renderer
+  }
+
+  /** The configuration says that it draws drafts. */
+  get isListedAsDraft(): boolean {
+    return this.options.renderer === 'draft'
+  }
+
+  get jobs(): readonly Active[] {
+    return [...this.active.values()]
+  }
+
+  /** Jobs here that bear a name which limits may count. */
+  jobsOf(tag: string): number {
+    let jobs = this.chosen?.tags.includes(tag) ? 1 : 0
+    for (const { group } of this.active.values()) if (group?.tags.includes(tag)) jobs++
+    return jobs
+  }
+
+  /** Places that a run has here. */
+  placesOf(run: string): number {
+    let places = this.chosen?.run === run ? 1 : 0
+    for (const { job } of this.active.values()) if (job.run === run) places++
+    return places
   }
 
   /** Begins to work; attempts that an earlier process left on this server are taken up again. */
   start(leftovers: readonly { job: Job; attempt: Attempt }[]): void {
-    for (const { job, attempt } of leftovers) this.take(job, attempt, 'ask', undefined)
+    for (const { job, attempt } of leftovers) this.take({ job, attempt }, 'ask', undefined)
     this.loop ??= this.work()
   }
 
   wake(): void {
+    if (this.active.size < this.fitness.depth) this.signal.notify()
+  }
+
+  setMode(mode: ServerMode): void {
+    this.fitness.mode = mode
     this.signal.notify()
+    this.host.changed()
+  }
+
+  /** What it has done wrong counts no more. */
+  forgive(): void {
+    this.fitness.forgive()
+    this.checked.clear()
+    this.signal.notify()
+    this.host.changed()
+  }
+
+  /** Whether it takes jobs now. */
+  isTaking(): boolean {
+    return this.presence.isReady && !this.isLeaving && this.fitness.isTaking(this.active.size)
+  }
+
+  /** Everything that keeps a job from running here, as one failure. */
+  async check(job: Job): Promise<RenderFailure | undefined> {
+    return this.checked.check(job).then(() => undefined, failureOf)
+  }
+
+  /** How the choice of jobs sees it. */
+  view(takes: (group: RunGroup) => boolean): ServerView {
+    const { name } = this.entry
+    const { speeds } = this.host
+    return {
+      name,
+      loaded: this.loaded,
+      active: this.active.size,
+      busyMs: this.estimates.endings(this.active.values()).at(-1)?.endsInMs ?? 0,
+      jobMs: work => speeds.jobMs(name, work),
+      swapMs: speeds.switchMs(name, 'models'),
+      patchMs: speeds.switchMs(name, 'loras'),
+      // Only groups of runs are ever chosen from.
+      takes: group => takes(group as RunGroup),
+    }
+  }
+
+  /** Jobs that wait here behind others and can be taken back. */
+  waiting(): Waiting[] {
+    if (!this.presence.isReady || !this.connection.withdraw) return []
+    return this.estimates.endings(this.active.values()).flatMap(({ active, endsInMs }, at) => {
+      const { group, isSubmitted, isBeingWithdrawn, startedAt } = active
+      const isFree = at > 0 && isSubmitted && !isBeingWithdrawn && startedAt === undefined
+      return group && isFree ? [{ active, group, endsInMs }] : []
+    })
+  }
+
+  /** Takes a job back that has not begun, so that another server renders it. False where it had begun, or nobody can tell. */
+  async withdraw(active: Active, to: string): Promise<boolean> {
+    const work = this.working.find(active.job.id)
+    if (!work || active.isBeingWithdrawn) return false
+    active.isBeingWithdrawn = true
+    const isGone = await (this.connection.withdraw?.(active.attempt, work.signal) ?? Promise.resolve(false)).catch(
+      () => false,
+    )
+    active.isBeingWithdrawn = false
+    if (!isGone || work.signal.aborted) return false
+    this.working.takeBack(work, new RenderFailure('withdrawn', `Taken back for ${to}, which was idle`))
+    return true
   }
 
   status(): ServerStatus {
-    const { name, provider, depth, url } = this.entry
-    return {
-      name,
-      ...(url !== undefined && { url }),
-      provider,
-      state: this.state,
-      ...(this.reason !== undefined && { reason: this.reason }),
-      ...(this.renderer !== undefined && { renderer: this.renderer }),
-      ...(this.probe?.version !== undefined && { version: this.probe.version }),
-      depth,
-      jobs: [...this.active.values()].map(({ job, attempt, value, max }) => ({
-        run: job.run,
-        slot: job.slot.id,
-        attempt: attempt.number,
-        ...(value !== undefined && { value }),
-        ...(max !== undefined && { max }),
-      })),
-      rendered: this.rendered,
-      failed: this.failed,
-    }
+    const { presence, fitness, renderer, loaded, jobs, rendered, failed } = this
+    const speeds = this.host.speeds.of(this.entry.name)
+    return describeServer(this.entry, { presence, fitness, renderer, loaded, jobs, speeds, rendered, failed })
   }
 
-  /** Probes once; the answer also becomes the state. */
-  async look(limitMs = probeLimitMs): Promise<Probe | undefined> {
-    try {
-      const limit = AbortSignal.any([this.abort.signal, AbortSignal.timeout(limitMs)])
-      const probe = await this.connection.probe(limit)
-      if (this.state !== 'ready')
-        this.host.log.info({ server: this.entry.name, version: probe.version }, 'server ready')
-      this.probe = probe
-      this.heardAt = performance.now()
-      this.state = 'ready'
-      this.reason = undefined
-      this.host.changed()
-      void this.working.stopGivenUp()
-      return probe
-    } catch (error) {
-      if (this.abort.signal.aborted) return undefined
-      this.lostSight(reasonOf(error))
-      return undefined
-    }
-  }
-
-  async cancel(isMeant: (job: Job) => boolean): Promise<void> {
-    await this.working.cancel(isMeant)
+  async cancel(isMeant: (job: Job, attempt: number) => boolean): Promise<void> {
+    await this.working.cancel(job => isMeant(job, this.working.find(job.id)?.attempt.number ?? 0))
   }
 
   /** Waits no longer for the ends of these attempts: they end here, and are stopped on the server when it is back. */
@@ -155,91 +238,125 @@ export class ServerWorker {
     // A server that still holds the nodes of this picture would answer from its cache, which proves nothing.
     await this.connection.free?.(this.abort.signal).catch(() => undefined)
     const attempt = { job: job.id, number: 1, promptId: randomUUID() }
-    const { submittedSha256 } = await this.connection.submit(job, attempt, this.abort.signal)
-    const { outputs } = await this.follow({ job, attempt, signal: this.abort.signal })
-    const output = outputs[0]
-    if (!output) throw new RenderFailure('no-output', `${this.entry.name} reported success without a picture`)
-    return { bytes: await this.fetch(output, this.abort.signal), server: this.entry.name, submittedSha256 }
+    return { ...(await this.course.renderApart(job, attempt, this.abort.signal)), server: this.entry.name }
   }
 
   /** Takes no more jobs, lets those on the server end within the limit, then leaves them: they are found again at the next start. */
   async stop(limitMs: number): Promise<void> {
-    this.isDraining = true
-    const until = Date.now() + limitMs
-    while (this.works.size > 0 && Date.now() < until) {
-      await this.signal.wait(Math.max(1, until - Date.now()), this.abort.signal)
-    }
-    if (this.state === 'ready') await this.settled.flush()
+    this.isLeaving = true
+    await this.ends(limitMs)
+    if (this.presence.isReady) await this.settled.flush()
     this.abort.abort()
     this.signal.notify()
     await this.loop
     await Promise.allSettled(this.works)
-    this.state = 'stopped'
+    this.presence.state = 'stopped'
     await this.connection.close()
+  }
+
+  /** Takes no more jobs, and ends: what has not ended within the limit goes to other servers. */
+  async leave(limitMs: number): Promise<void> {
+    this.isLeaving = true
+    // What it is about to be sent is on it, too.
+    await this.filling
+    await this.ends(limitMs, () => this.presence.isReady)
+    const left = [...this.active.values()].map(({ attempt }) => attempt)
+    this.working.giveUpAll(new RenderFailure('interrupted', `${this.entry.name} was removed`))
+    await Promise.allSettled(this.works)
+    if (this.presence.isReady)
+      await Promise.allSettled(left.map(attempt => this.connection.cancel(attempt, AbortSignal.timeout(leaveMsMax))))
+    await this.stop(0)
+  }
+
+  /** Waits until all that is on it is committed or has failed, within the limit and while that is worth it. Answers how many are not. */
+  async ends(limitMs: number, isWorthIt = () => true): Promise<number> {
+    const until = performance.now() + limitMs
+    while (this.works.size > 0 && isWorthIt() && performance.now() < until && !this.abort.signal.aborted)
+      await this.signal.wait(Math.max(1, until - performance.now()), this.abort.signal)
+    return this.works.size
   }
 
   private async work(): Promise<void> {
     let delayMs = probeDelayMsMin
+    /** It answers, and could not be asked about the last job: it is not asked again without a pause. */
+    let isDoubted = false
     while (!this.abort.signal.aborted) {
-      if (this.state !== 'ready') {
-        if (!(await this.look())) {
-          this.working.giveUpCancelled()
-          // Not the signal: a server that is away is not probed once for each drop that arrives.
-          await sleep(delayMs, undefined, { signal: this.abort.signal }).catch(() => undefined)
-          delayMs = Math.min(probeDelayMsMax, delayMs * 2)
-        }
+      if (!this.presence.isReady) {
+        const isBack = (await this.presence.look()) !== undefined
+        if (!isBack) this.moveWork()
+        if (isBack && !isDoubted) continue
+        // Not the signal: a server that is away is not probed once for each drop that arrives.
+        await this.rest(delayMs)
+        delayMs = Math.min(probeDelayMsMax, delayMs * 2)
+        isDoubted = false
         continue
       }
+      if (this.presence.isQuiet() && !(await this.presence.look())) continue
+      const { calls } = this.signal
+      this.filling = this.tryFill()
+      const isFilled = await this.filling
+      isDoubted = this.presence.state !== 'ready'
+      if (isDoubted) continue
       delayMs = probeDelayMsMin
-      if (performance.now() - this.heardAt > quietMsMax && !(await this.look())) continue
-      if (await this.tryFill()) continue
+      if (isFilled) continue
       if (this.works.size === 0) void this.settled.flush()
-      await this.signal.wait(idleCheckMs, this.abort.signal)
+      await this.signal.wait(idleCheckMs, this.abort.signal, calls)
     }
   }
 
+  /** Whoever calls does not shorten it. */
+  private async rest(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.abort.signal }).catch(() => undefined)
+  }
+
   private async tryFill(): Promise<boolean> {
+    const before = this.loaded
     try {
       return await this.fill()
     } catch (error) {
       this.host.log.error({ server: this.entry.name, reason: reasonOf(error) }, 'no job could be taken')
+      Object.assign(this, { chosen: undefined, loaded: before })
+      await this.rest(idleCheckMs)
       return false
     }
   }
 
   /** Fills one free place; false when there is none or nothing waits. */
   private async fill(): Promise<boolean> {
-    if (this.isDraining || this.active.size >= this.entry.depth || this.works.size - this.active.size >= harvestsMax)
-      return false
-    if (this.renderer === undefined) return false
-    const claim = await this.host.claim({ hot: this.hot, renderer: this.renderer })
-    if (!claim) return false
-    const { job } = claim
-    this.hot = claim.lane
-    const attempt = await this.host.desk.lease(job, this.entry.name).catch(async error => {
-      await this.host.release(claim)
-      throw error
-    })
-    if (attempt) this.take(job, attempt, 'submit', claim)
-    else await this.host.finish(claim)
+    if (this.active.size >= this.fitness.depth || this.works.size - this.active.size >= harvestsMax) return false
+    if (this.renderer === undefined || !this.isTaking()) return false
+    const before = this.loaded
+    const given = await this.host.claim()
+    if (!given) {
+      this.loaded = before
+      return this.active.size === 0 && (await this.host.steal())
+    }
+    const { job } = given.claim
+    const attempt = await this.host.attempts.lease(job, this.entry.name)
+    this.chosen = undefined
+    if (attempt) this.take({ job, attempt }, 'submit', { ...given, before })
+    else await this.host.finish(given.claim)
     return true
   }
 
-  private take(job: Job, attempt: Attempt, from: 'submit' | 'ask', claim: Claim | undefined): void {
-    this.active.set(job.id, { job, attempt })
-    const known = this.working.begin(job, attempt)
-    const work = this.drive(known, from)
+  private take(
+    { job, attempt }: { job: Job; attempt: Attempt },
+    from: 'submit' | 'ask',
+    given: (Given & { before: Loaded | undefined }) | undefined,
+  ): void {
+    const loads = given ? switchOf(given.group, given.before) : 'none'
+    const group = given?.group
+    if (given) this.claims.set(job.id, given.claim)
+    this.active.set(job.id, { job, attempt, group, loads, isSubmitted: from === 'ask', isBeingWithdrawn: false })
+    const known = this.working.begin(job, attempt, from === 'submit' ? performance.now() : undefined)
+    const work = this.course
+      .drive(known, from)
       .catch(error => this.breakOff(known, error))
       .then(async () => {
         this.free(job)
-        if (known.giveUp.signal.aborted && !this.abort.signal.aborted)
-          await this.host.desk.abandon(
-            job,
-            attempt,
-            this.entry.name,
-            `Cancelled without an answer of ${this.entry.name}`,
-          )
-        if (claim) await this.host.finish(claim)
+        await this.endClaim(job)
+        if (known.failure && !this.abort.signal.aborted)
+          await this.host.attempts.abandon(job, attempt, this.entry.name, known.failure)
         await failpoint('ack')
       })
       .catch(error =>
@@ -249,182 +366,77 @@ export class ServerWorker {
         this.working.end(known)
         this.works.delete(work)
         this.signal.notify()
-        this.host.changed()
       })
     this.works.add(work)
   }
 
-  /** What nobody foresaw ends the attempt as a fault of the job, so that it never hangs; lost journals end the process. */
-  private async breakOff({ job, attempt, signal }: Work, error: unknown): Promise<void> {
-    if (this.abort.signal.aborted || error instanceof FoundryError) throw error
-    if (signal.aborted) return
-    await this.fail(job, attempt, new RenderFailure('node-error', `Not foreseen: ${reasonOf(error)}`, {}, error))
+  /** What nobody foresaw ends the attempt, so that it never hangs: as a fault of the server as a whole, or of the job. */
+  private async breakOff(work: Work, error: unknown): Promise<void> {
+    if (this.abort.signal.aborted || isOfTheHome(error)) throw error
+    if (work.signal.aborted) return
+    await this.fail(work, unforeseen(error))
   }
 
-  private async drive(work: Work, from: 'submit' | 'ask'): Promise<void> {
-    const { job, attempt, signal } = work
-    let submittedSha256: string | undefined
-    let next = from
-    while (!signal.aborted) {
-      try {
-        if (next === 'submit') {
-          const receipt = await this.submit(work)
-          next = 'ask'
-          submittedSha256 = receipt.submittedSha256
-          await this.host.desk.submitted(job, attempt, submittedSha256)
-        } else {
-          await this.findAgain(work)
-        }
-        const { outputs, timings } = await this.follow(work)
-        await failpoint('output-seen')
-        this.free(job)
-        const facts = { server: this.serverFacts(), submittedSha256, timings }
-        await this.harvest(work, outputs, facts)
-        return
-      } catch (error) {
-        if (signal.aborted) return
-        const failure = failureOf(error)
-        if (chooseNextStep(failure.reason, { charged: 0, ended: 0 }, 1) !== 'ask') {
-          await this.fail(job, attempt, failure)
-          return
-        }
-        // Unreachable while submitting means that nothing was sent; in any other doubt the server is asked.
-        if (failure.reason === 'unreachable') this.lostSight(failure.message)
-        else next = 'ask'
-        await this.signal.wait(probeDelayMsMin, signal)
-      }
-    }
+  /** After its grace, what an unreachable server had goes to others, if there are any. */
+  private moveWork(): void {
+    this.working.giveUpCancelled()
+    const { name } = this.entry
+    const graceMs = this.estimates.graceMs(this.active.values())
+    if (this.works.size === 0 || performance.now() - this.presence.heardAt < graceMs || !this.host.hasOthers()) return
+    this.working.giveUpAll(
+      new RenderFailure('unreachable', `${name} was not reachable for ${Math.round(graceMs / 1000)} s`),
+    )
   }
 
-  private async submit({ job, attempt, signal }: Work): Promise<Receipt> {
-    await this.ready(signal)
-    await this.checked.check(job)
-    await failpoint('submit')
-    signal.throwIfAborted()
-    return this.connection.submit(job, attempt, signal)
+  private note(active: Active | undefined, { attempt }: Work, { renderMs }: Record<string, number>): void {
+    this.settled.add(attempt)
+    this.rendered++
+    this.fitness.proveWell()
+    if (active?.group && renderMs !== undefined)
+      this.host.speeds.add(this.entry.name, active.group.work, { renderMs, loaded: active.loads })
   }
 
-  /** Resolves when the server is there, or nobody waits for it any more. */
-  private async ready(signal: AbortSignal): Promise<void> {
-    while (this.state !== 'ready' && !signal.aborted) await this.signal.wait(probeDelayMsMin, signal)
-  }
-
-  /** Throws `lost` when the server has stayed without knowledge of the attempt. Waits while the server cannot be asked. */
-  private async findAgain({ attempt, signal }: Work): Promise<void> {
-    let unknownSince: number | undefined
-    while (!signal.aborted) {
-      await this.ready(signal)
-      if (signal.aborted) return
-      const where = await this.ask(attempt, signal)
-      if (where === 'unreachable') unknownSince = undefined
-      else if (where !== 'unknown') return
-      else {
-        unknownSince ??= performance.now()
-        if (performance.now() - unknownSince >= unknownMsMax)
-          throw new RenderFailure('lost', `${this.entry.name} no longer knows the job`)
-      }
-      await this.signal.wait(probeDelayMsMin, signal)
-    }
-  }
-
-  /** An answer that is none, from a gateway for instance, says nothing about the attempt. */
-  private async ask(
-    attempt: Attempt,
-    signal: AbortSignal,
-  ): Promise<Awaited<ReturnType<Connection['find']>> | 'unreachable'> {
-    try {
-      return await this.connection.find(attempt, signal)
-    } catch (error) {
-      if (!signal.aborted) this.lostSight(reasonOf(error))
-      return 'unreachable'
-    }
-  }
-
-  private async follow({
-    job,
-    attempt,
-    signal,
-  }: Pick<Work, 'job' | 'attempt' | 'signal'>): Promise<{ outputs: OutputFile[]; timings: Record<string, number> }> {
-    const limit = AbortSignal.timeout(this.entry.jobTimeoutSeconds * 1000)
-    for await (const event of this.connection.follow(attempt, AbortSignal.any([signal, limit]))) {
-      this.heardAt = performance.now()
-      if (event.kind === 'failed') throw event.failure
-      if (event.kind === 'finished') return event
-      if (event.kind === 'progress') {
-        const active = this.active.get(job.id)
-        if (active) Object.assign(active, { value: event.value, max: event.max })
-        this.host.progress(job, this.entry.name, event.value, event.max)
-      }
-    }
-    if (limit.aborted) {
-      await this.connection.cancel(attempt, signal)
-      throw new RenderFailure('node-error', `No end after ${this.entry.jobTimeoutSeconds} s on ${this.entry.name}`)
-    }
-    throw new RenderFailure('unreachable', `${this.entry.name} ended the report of a job early`)
-  }
-
-  private async harvest(
-    { job, attempt, signal }: Work,
-    outputs: readonly OutputFile[],
-    facts: RenderedFacts,
-  ): Promise<void> {
-    try {
-      const output = outputs[0]
-      if (!output) throw new RenderFailure('no-output', `${this.entry.name} reported success without a picture`)
-      const begin = performance.now()
-      const bytes = await this.fetch(output, signal)
-      const timings = { ...facts.timings, fetchMs: Math.round(performance.now() - begin) }
-      await this.host.desk.commit(job, attempt, bytes, { ...facts, timings })
-      this.connection.release?.(bytes)
-      this.settled.add(attempt)
-      this.rendered++
-    } catch (error) {
-      if (!signal.aborted) await this.fail(job, attempt, failureOf(error))
-    }
-  }
-
-  /** Only tries that the server answers count: what it has rendered waits for it to come back. */
-  private async fetch(output: OutputFile, signal: AbortSignal): Promise<Buffer> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.connection.fetch(output, signal)
-      } catch (error) {
-        const isGone = error instanceof RenderFailure && error.reason === 'no-output'
-        if (isGone || tries >= fetchTriesMax || signal.aborted)
-          throw new RenderFailure('no-output', `The picture could not be fetched: ${reasonOf(error)}`, {}, error)
-        await this.signal.wait(fetchRetryMs * 2 ** (tries - 1), signal)
-        if (!(await this.look())) await this.ready(signal)
-      }
-    }
-  }
-
-  private async fail(job: Job, attempt: Attempt, failure: RenderFailure): Promise<void> {
+  private async fail({ job, attempt }: Pick<Work, 'job' | 'attempt'>, failure: RenderFailure): Promise<void> {
+    const { name } = this.entry
     this.failed++
     this.host.log.warn(
-      { server: this.entry.name, run: job.run, slot: job.slot.id, attempt: attempt.number, cause: failure.reason },
+      { server: name, run: job.run, slot: job.slot.id, attempt: attempt.number, cause: failure.reason },
       'attempt failed',
     )
-    if (failure.reason === 'out-of-memory') await this.connection.free?.(this.abort.signal).catch(() => undefined)
-    await this.host.desk.failed(job, attempt, this.entry.name, failure)
+    if (failure.reason === 'out-of-memory') this.fitness.beCareful()
+    if (failure.reason === 'out-of-memory' || failure.reason === 'too-fast')
+      await this.connection.free?.(this.abort.signal).catch(() => undefined)
+    if (isSuspect(failure.reason)) {
+      const restMs = this.fitness.blame(job.id, failure.message, this.host.hasOthers())
+      if (restMs !== undefined) this.host.log.warn({ server: name, restMs, reason: failure.message }, 'server rests')
+    }
+    this.free(job)
+    await this.endClaim(job)
+    await this.host.attempts.failed(job, attempt, name, failure)
     this.host.changed()
+  }
+
+  /** Before its slot waits again, so that somebody else can claim it. */
+  private async endClaim(job: Job): Promise<void> {
+    const claim = this.claims.get(job.id)
+    if (claim && this.claims.delete(job.id)) await this.host.finish(claim)
   }
 
   private free(job: Job): void {
-    if (!this.active.delete(job.id)) return
+    if (this.active.delete(job.id)) this.signal.notify()
+  }
+
+  /** It is away, and may come back as another one. */
+  private forgetIt(): void {
+    this.loaded = undefined
+    this.checked.clear()
+    this.fitness.forgetLacks()
     this.signal.notify()
     this.host.changed()
   }
 
-  private lostSight(reason: string): void {
-    if (this.state !== 'unreachable') this.host.log.warn({ server: this.entry.name, reason }, 'server unreachable')
-    this.state = 'unreachable'
-    this.reason = reason
-    this.checked.clear()
-    this.signal.notify()
-  }
-
-  private serverFacts(): RenderedFacts['server'] {
-    const { renderer, version } = this.probe ?? {}
+  private facts() {
+    const { renderer, version } = this.presence.probe ?? {}
     return {
       name: this.entry.name,
       ...(renderer !== undefined && { renderer }),

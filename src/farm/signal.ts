@@ -1,15 +1,22 @@
 /** A wake-up call: `wait` resolves at the next `notify`, at the time limit, or when aborted, whichever is first. */
 export class Signal {
   private waiting = new Set<() => void>()
+  private called = 0
+
+  /** Calls so far: whoever looked for something before it waits passes what they were before the look. */
+  get calls(): number {
+    return this.called
+  }
 
   notify(): void {
+    this.called++
     const woken = this.waiting
     this.waiting = new Set()
     for (const wake of woken) wake()
   }
 
-  wait(limitMs: number, abort: AbortSignal): Promise<void> {
-    if (abort.aborted) return Promise.resolve()
+  wait(limitMs: number, abort: AbortSignal, calls = this.called): Promise<void> {
+    if (abort.aborted || calls !== this.called) return Promise.resolve()
     return new Promise(resolve => {
       const wake = () => {
         clearTimeout(timer)

@@ -1,9 +1,11 @@
 import type { Logger } from 'pino'
 import type { Job } from '../plan/job.js'
 import type { Attempt, Connection } from '../plugins/contract.js'
-import type { ServerEntry } from '../schema/config.js'
-import type { Desk } from './desk.js'
-import type { Claim } from './engine.js'
+import type { ServerEntry, ServerMode } from '../schema/config.js'
+import type { Attempts } from './attempts.js'
+import type { Claim } from '../plugins/contract.js'
+import type { RunGroup } from './run-backlog.js'
+import type { Speeds } from './speeds.js'
 
 export interface ServerOptions {
   entry: ServerEntry
@@ -20,31 +22,76 @@ export interface ServerStatus {
   url?: string
   provider: string
   state: ServerState
+  mode: ServerMode
+  /** Why it is not there. */
   reason?: string
+  /** In one sentence, why it gets no jobs, or not some of them. */
+  avoided?: string
   renderer?: string
   version?: string
+  labels: readonly string[]
   depth: number
-  jobs: { run: string; slot: string; attempt: number; value?: number; max?: number }[]
+  /** What it has loaded, by the last job it was sent: the key of the models, and the LoRAs with their weights. */
+  modelSet?: string
+  /** The names of these models. */
+  models?: readonly string[]
+  loras?: readonly string[]
+  jobs: { run: string; slot: string; attempt: number; state: 'waiting' | 'running'; value?: number; max?: number }[]
+  /** Milliseconds that one job takes, by work. */
+  speeds: Record<string, number>
   rendered: number
   failed: number
 }
 
+/** A job that a worker may begin. */
+export interface Given {
+  claim: Claim
+  group: RunGroup
+}
+
+/** Where attempts are begun and ended: at the owner of the home, here or on another machine. */
+export type AttemptBook = Pick<
+  Attempts,
+  'lease' | 'submitted' | 'failed' | 'isCancelled' | 'abandon' | 'commit' | 'keep'
+>
+
+/** What the worker of a server needs of the farm. */
 export interface WorkerHost {
-  desk: Desk
+  attempts: AttemptBook
   log: Logger
-  /** The next job for a server of this renderer with this hot lane. */
-  claim(server: { hot: string | undefined; renderer: string }): Promise<Claim | undefined>
+  speeds: Speeds
+  /** The next job for the server, which it was found able to render. */
+  claim(): Promise<Given | undefined>
+  /** Tries to get a job for it that waits on another server; it is idle. */
+  steal(): Promise<boolean>
   finish(claim: Claim): Promise<void>
-  /** Puts a claimed job back where it was. */
-  release(claim: Claim): Promise<void>
-  /** Something changed: a place is free, a job is settled. */
+  /** Whether another server of its renderer takes jobs. */
+  hasOthers(): boolean
+  /** Something is known that others may wait for: a server came, or went. */
   changed(): void
   progress(job: Job, server: string, value: number, max: number): void
 }
 
+/** A job that waits on a server behind others. */
+export interface Waiting {
+  active: Active
+  group: RunGroup
+  /** Milliseconds until it will have ended there. */
+  endsInMs: number
+}
+
+/** A job that is on a server. */
 export interface Active {
   job: Job
   attempt: Attempt
+  /** Absent for those of an earlier process. */
+  group: RunGroup | undefined
+  /** What the server had to load for it, as far as one can tell. */
+  loads: 'none' | 'loras' | 'models'
+  isSubmitted: boolean
+  isBeingWithdrawn: boolean
+  /** On the clock that never jumps. */
+  startedAt?: number
   value?: number
   max?: number
 }

@@ -1,20 +1,24 @@
 import { FoundryError } from '../errors.js'
+import { audit } from './audit.js'
 import type { Foundry } from './foundry.js'
 import { callOperation, type Caller, defineOperation, type Operation } from './operation.js'
+import { plan } from './plan.js'
+import { approveRun, cancelRun, pauseRun, resumeRun, retryRun } from './run-acts.js'
+import { changeRun } from './run-priority.js'
+import { listRuns, pruneRuns, removeRun, runEvents, runManifest, showRun, slotThumbnail } from './runs.js'
 import {
-  cancelRun,
-  listRuns,
-  pruneRuns,
-  removeRun,
-  retryRun,
-  runEvents,
-  runManifest,
-  showRun,
-  slotThumbnail,
-} from './runs.js'
-import { drops, servers, status } from './status.js'
+  addServer,
+  drainServer,
+  forgiveServer,
+  listServers,
+  pauseServer,
+  removeServer,
+  resumeServer,
+} from './servers.js'
+import { drops, status } from './status.js'
 import { submitSchema } from './submission.js'
 import { submit } from './submit.js'
+import { why } from './why.js'
 import { verify } from './verify.js'
 import { reproduce } from './reproduce.js'
 
@@ -29,10 +33,16 @@ const submitRun = defineOperation({
 /** Everything that may be asked of a foundry, by name. Routes, commands and console are made from this table. */
 export const operations = {
   submit: submitRun,
+  plan,
   'runs.list': listRuns,
   'runs.show': showRun,
+  why,
   'runs.manifest': runManifest,
   'runs.events': runEvents,
+  'runs.change': changeRun,
+  'runs.pause': pauseRun,
+  'runs.resume': resumeRun,
+  'runs.approve': approveRun,
   'runs.cancel': cancelRun,
   'runs.retry': retryRun,
   'runs.remove': removeRun,
@@ -40,8 +50,15 @@ export const operations = {
   'runs.thumbnail': slotThumbnail,
   verify,
   reproduce,
+  audit,
   status,
-  servers,
+  'servers.list': listServers,
+  'servers.add': addServer,
+  'servers.drain': drainServer,
+  'servers.pause': pauseServer,
+  'servers.resume': resumeServer,
+  'servers.forgive': forgiveServer,
+  'servers.remove': removeServer,
   drops,
 } as const
 

@@ -3,36 +3,24 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { failure } from '../errors.js'
 import { readBounded } from '../files/read-bounded.js'
-import { takeTurns } from '../files/take-turns.js'
 import { indexSlots, slotAt, sweptSliders } from '../plan/slots.js'
 import { thumbnailSource } from '../record/finish-run.js'
-import type { FoundryEvent } from '../record/events.js'
 import { eventsOnly } from '../record/ledger.js'
-import { findLostSlots, type LostSlot, setAside } from '../record/lost-slots.js'
 import { writeManifest } from '../record/manifest.js'
 import { runEventLines } from '../record/run-events.js'
 import { readRunFile, runFiles } from '../record/run-folder.js'
-import { isSettled, type RunState, runStateOf, stateOf } from '../record/state.js'
+import { isSettled, type RunState, runStateOf, slotReason, stateOf } from '../record/state.js'
 import type { RunManifest } from '../schema/run-manifest.js'
 import { runStates, slotStates } from '../schema/run.js'
-import { defineOperation } from './operation.js'
+import { findNewestRun, findRun, runIdSchema } from './find-run.js'
 import type { Foundry } from './foundry.js'
+import { defineOperation } from './operation.js'
+import { summarise } from './run-summary.js'
 
-const id = { type: 'string', minLength: 1, maxLength: 128, pattern: '^[a-z0-9][a-z0-9-]*$' } as const
+const id = runIdSchema
 const oneRun = { type: 'object', additionalProperties: false, required: ['id'], properties: { id } } as const
 const limit = { type: 'integer', minimum: 1, maximum: 10_000, default: 200 } as const
 const offset = { type: 'integer', minimum: 0, default: 0 } as const
-
-export interface RunSummary {
-  run: string
-  key: string
-  kind: string
-  state: string
-  renderer: string
-  counts: Record<string, number>
-  acceptedAt: string
-  folder: string
-}
 
 export const listRuns = defineOperation({
   name: 'runs.list',
@@ -104,94 +92,6 @@ export const runEvents = defineOperation({
   },
 })
 
-export const cancelRun = defineOperation({
-  name: 'runs.cancel',
-  summary: 'Stops a run: what waits is cancelled, what runs is interrupted, what is done stays',
-  route: { method: 'POST', path: '/runs/:id/cancel' },
-  input: oneRun,
-  async run(foundry, input, { by }) {
-    const run = findRun(foundry, input.id, each => !isSettled(each))
-    const { run: name } = run.accepted
-    if (isSettled(run)) throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'cancelled' })
-    await foundry.ledger.append({ kind: 'run-cancelled', at: Date.now(), run: name, by })
-    if (run.leases.size > 0) {
-      // What an earlier process left on servers is stopped there, too.
-      foundry.desk.alsoWorkOn(name)
-      await foundry.farm.start()
-    }
-    await foundry.farm.cancel(job => job.run === name)
-    await foundry.desk.review(name)
-    await waitForEnd(foundry, run)
-    return summarise(foundry, run)
-  },
-})
-
-/** How long whoever cancels a run waits to hear that it has ended. */
-const cancelledMsMax = 8000
-
-/** Waits until the run has ended, or for the limit: a server may be in the middle of what nothing interrupts. */
-async function waitForEnd({ ledger }: Foundry, run: RunState): Promise<void> {
-  const limit = AbortSignal.timeout(cancelledMsMax)
-  const isOver = () => run.finished !== undefined || !run.isCancelled
-  await new Promise<void>(resolve => {
-    const end = () => {
-      stop()
-      limit.removeEventListener('abort', end)
-      resolve()
-    }
-    const stop = ledger.listen(() => isOver() && end())
-    limit.addEventListener('abort', end)
-    if (isOver()) end()
-  })
-}
-
-/** What one has found and moved aside, the next does not look for. */
-const retryTurn = takeTurns<string>()
-
-export const retryRun = defineOperation({
-  name: 'runs.retry',
-  summary: 'Tries again what failed, was cancelled, is held, or was done and has gone missing',
-  route: { method: 'POST', path: '/runs/:id/retry' },
-  input: oneRun,
-  async run(foundry, input, { by }) {
-    const run = findRun(foundry, input.id)
-    const { run: name } = run.accepted
-    await retryTurn(name, async () => {
-      const lost = run.finished ? await findLostSlots(foundry.runFolder(name), run) : []
-      const isStopping = run.isCancelled && !isSettled(run)
-      if (run.counts.failed + run.counts.cancelled + run.counts.held + lost.length === 0 && !isStopping)
-        throw failure('RUN_STATE_UNFIT', { run: name, state: runStateOf(run), operation: 'tried again' })
-      const losses = await setLossesAside(foundry, run, lost)
-      await foundry.ledger.append({ kind: 'run-retried', at: Date.now(), run: name, by }, ...losses)
-    })
-    await foundry.desk.review(name)
-    foundry.farm.wake()
-    return summarise(foundry, run)
-  },
-})
-
-/**
- * What is left of a lost picture is moved aside and kept. Once the returned events are journaled the slots wait again; a crash
- * before that leaves pictures that are missing, and are found so the next time.
- */
-async function setLossesAside(
-  { config, runFolder }: Foundry,
-  { accepted: { run }, attempts }: RunState,
-  lost: readonly LostSlot[],
-): Promise<FoundryEvent[]> {
-  const events: FoundryEvent[] = []
-  for (const { ordinal: slot, reason, rest } of lost) {
-    const at = Date.now()
-    if (rest !== undefined) {
-      const image = join(runFolder(run), rest)
-      const file = await setAside(image, config.paths.orphans, `${run}-${slot}`)
-      events.push({ kind: 'orphan-kept', at, run, slot, attempt: attempts[slot] ?? 0, file })
-    }
-    events.push({ kind: 'slot-lost', at, run, slot, reason })
-  }
-  return events
-}
-
 export const removeRun = defineOperation({
   name: 'runs.remove',
   summary: 'Forgets a run that has ended and deletes its folder',
@@ -248,65 +148,6 @@ export const slotThumbnail = defineOperation({
   },
 })
 
-/** Of the runs that begin alike, this many are named. */
-const alikeMax = 8
-
-/**
- * A run by its name or the beginning of it. Of several that begin alike only those that fit are meant; where none does, the newest
- * is, so that its state can be told. Throws RUN_UNKNOWN, RUN_AMBIGUOUS.
- */
-export function findRun(foundry: Foundry, wanted: string, isFit: (run: RunState) => boolean = () => true): RunState {
-  const alike = findAlike(foundry, wanted)
-  const fit = alike.filter(isFit)
-  const found = fit.at(-1) ?? alike.at(-1)
-  if (!found) throw failure('RUN_UNKNOWN', { run: wanted })
-  if (fit.length > 1) throw failure('RUN_AMBIGUOUS', { run: wanted, runs: fit.slice(-alikeMax).map(nameOf) })
-  return found
-}
-
-/**
- * For those who only look: of several runs that begin alike the newest, and `aurora` is rather `aurora-<hash>` than
- * `aurora-sweep-<hash>`. Throws RUN_UNKNOWN.
- */
-export function findNewestRun(foundry: Foundry, wanted: string): RunState {
-  return findNewestOf(foundry, wanted).run
-}
-
-/** As `findNewestRun`, with the names of the newest others that begin alike. Throws RUN_UNKNOWN. */
-export function findNewestOf(foundry: Foundry, wanted: string): { run: RunState; others: string[] } {
-  const alike = findAlike(foundry, wanted)
-  const whole = alike.filter(run => /^-[0-9a-f]{10}(-\d+)?$/.test(nameOf(run).slice(wanted.length)))
-  const newest = whole.at(-1) ?? alike.at(-1)
-  if (!newest) throw failure('RUN_UNKNOWN', { run: wanted })
-  const others = alike.filter(run => run !== newest).map(nameOf)
-  return { run: newest, others: others.slice(-alikeMax) }
-}
-
-/** The run of that name, else all that begin with it, the oldest first. */
-function findAlike({ ledger }: Foundry, wanted: string): RunState[] {
-  const { runs } = ledger.state
-  const exact = runs.get(wanted)
-  return exact ? [exact] : [...runs.values()].filter(run => nameOf(run).startsWith(wanted))
-}
-
-function nameOf({ accepted }: RunState): string {
-  return accepted.run
-}
-
-export function summarise(foundry: Foundry, run: RunState): RunSummary {
-  const { run: name, key, dropKind, renderer, at } = run.accepted
-  return {
-    run: name,
-    key,
-    kind: dropKind,
-    state: runStateOf(run),
-    renderer,
-    counts: { slots: run.slots.length, ...run.counts, reused: run.reused },
-    acceptedAt: new Date(at).toISOString(),
-    folder: foundry.runFolder(name),
-  }
-}
-
 async function remove(foundry: Foundry, run: RunState, by: string): Promise<void> {
   const { run: name } = run.accepted
   if (!run.finished && isSettled(run)) {
@@ -330,7 +171,7 @@ interface ShownSlot {
 
 function describeSlot(run: RunState, ordinal: number, slot: ShownSlot) {
   const done = run.done.get(ordinal)
-  const reason = run.reasons.get(ordinal)
+  const reason = slotReason(run, ordinal)
   const failures = run.failures.get(ordinal)
   return {
     ordinal,

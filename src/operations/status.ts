@@ -1,3 +1,4 @@
+import type { TimeRange } from '../farm/forecast-shapes.js'
 import { runStateOf } from '../record/state.js'
 import type { Foundry } from './foundry.js'
 import { defineOperation } from './operation.js'
@@ -22,18 +23,9 @@ export const status = defineOperation({
       slots: countSlots(foundry),
       orphans: state.orphans,
       ...(foundry.intake && { intake: foundry.intake.status() }),
+      ...endOf(foundry),
       servers: foundry.farm.status(),
     }
-  },
-})
-
-export const servers = defineOperation({
-  name: 'servers',
-  summary: 'The servers, and what each is doing',
-  route: { method: 'GET', path: '/servers' },
-  input: nothing,
-  async run(foundry) {
-    return { servers: foundry.farm.status() }
   },
 })
 
@@ -66,6 +58,18 @@ export const drops = defineOperation({
     }
   },
 })
+
+/** Until everything that waits or runs has ended; absent where one of these runs was never measured. */
+function endOf({ farm, ledger }: Foundry): { endsIn?: TimeRange } {
+  if (!farm.isWorking) return {}
+  const open = [...ledger.state.runs.values()].filter(
+    ({ counts, isPaused, isCancelled }) => counts.waiting + counts.running > 0 && !isPaused && !isCancelled,
+  )
+  const ranges = open.flatMap(run => farm.outlook.runs().get(run.accepted.run)?.endsIn ?? [])
+  if (ranges.length === 0 || ranges.length < open.length) return {}
+  const most = (pick: (range: TimeRange) => number) => ranges.reduce((most, range) => Math.max(most, pick(range)), 0)
+  return { endsIn: { lowS: most(({ lowS }) => lowS), highS: most(({ highS }) => highS) } }
+}
 
 function countRuns(foundry: Foundry): Record<string, number> {
   const counts: Record<string, number> = { waiting: 0, running: 0, done: 0, failed: 0, cancelled: 0 }

@@ -1,4 +1,5 @@
 import type { FromSchema } from '../schema/from-schema.js'
+import { labelsSchema, prioritySchema, weightSchema } from '../schema/run.js'
 import { families } from '../schema/template.js'
 
 const position = { type: 'number', minimum: 0, maximum: 1 } as const
@@ -24,6 +25,15 @@ export const submitSchema = {
     set: { type: 'object', additionalProperties: { type: 'array', minItems: 1, maxItems: 1000, items: position } },
     prompt: { type: 'string', maxLength: 2000 },
     fresh: { type: 'boolean', description: 'Render anew even what was rendered before' },
+    priority: prioritySchema,
+    weight: weightSchema,
+    labels: labelsSchema,
+    preview: {
+      type: 'integer',
+      minimum: 2,
+      maximum: 1_000_000,
+      description: 'Render every so manieth slot first; the others wait for approval',
+    },
     inFlightMax: { type: 'integer', minimum: 1, maximum: 10_000 },
     callFolder: {
       type: 'string',

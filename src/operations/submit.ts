@@ -20,7 +20,9 @@ import { findUnfinished, freshId, nameRun } from './name-run.js'
 import type { Caller } from './operation.js'
 import { planDrop, type PlannedDrop } from './plan-drop.js'
 import { reachablePath } from './reach.js'
+import { type Changed, changePriority } from './run-priority.js'
 import type { Submission } from './submission.js'
+import { tellUnlabelled } from './tell-unlabelled.js'
 
 export interface Submitted {
   run: string
@@ -31,6 +33,8 @@ export interface Submitted {
   folder: string
   warnings: Problem[]
   plan: PlanSummary[]
+  /** What a run that was known already has from now on, where the same drop asked for another priority. */
+  changed?: Changed
   /** Done slots whose files are gone from the disk: trying the run again renders them anew. */
   missing?: { slots: number; files: string[] }
 }
@@ -54,9 +58,7 @@ export interface PlanSummary {
  */
 export async function submit(foundry: Foundry, input: Submission, caller: Caller): Promise<Submitted> {
   const wanted = await withinReach(foundry, input, caller)
-  const { callFolders: callRoots, privacy } = foundry.config
-  const sources = await readSources(wanted.path, { callFolder: wanted.callFolder, callRoots, privacy })
-  return submitSources(foundry, sources, wanted, caller.by)
+  return submitSources(foundry, await read(foundry, wanted), wanted, caller.by)
 }
 
 /** As `submit`, for a drop that was read already. */
@@ -66,6 +68,49 @@ export async function submitSources(
   input: Submission,
   by: string,
 ): Promise<Submitted> {
+  const prepared = await prepareSources(foundry, sources, input)
+  const { run, index, known, answer } = prepared
+  if (input.dryRun) return answer
+  foundry.desk.alsoWorkOn(run)
+  if (known) {
+    await restoreRunFile(answer.folder, known, prepared.plan)
+    if (answer.missing === undefined) await exportAgain(foundry, known, index)
+    // Only what somebody asks for now: what the order says may have been changed by hand since.
+    const changed = await changePriority(foundry, known, input, by)
+    return { ...answer, state: runStateOf(known), ...(changed && { changed }) }
+  }
+  const accepting = accept(foundry, { ...prepared, by })
+  foundry.accepting.set(run, accepting)
+  await accepting.finally(() => foundry.accepting.delete(run))
+  return { ...answer, state: 'waiting' }
+}
+
+/** A drop that was read and planned, and not accepted: nothing was written. */
+export interface PreparedDrop extends PlannedDrop {
+  run: string
+  key: string
+  index: SlotIndex
+  /** Present where this very run is known already. */
+  known: RunState | undefined
+  callFolder: string | undefined
+  sources: Sources
+  input: Submission
+  renderer: string
+  answer: Submitted
+}
+
+/** Reads a drop and plans it. Throws DROP_INVALID with every problem. */
+export async function prepareDrop(foundry: Foundry, input: Submission, caller: Caller): Promise<PreparedDrop> {
+  const wanted = await withinReach(foundry, input, caller)
+  return prepareSources(foundry, await read(foundry, wanted), wanted)
+}
+
+function read({ config }: Foundry, { path, callFolder }: Submission): Promise<Sources> {
+  const { callFolders: callRoots, privacy } = config
+  return readSources(path, { callFolder, callRoots, privacy })
+}
+
+async function prepareSources(foundry: Foundry, sources: Sources, input: Submission): Promise<PreparedDrop> {
   const { path, drop } = sources
   if (!drop || hasErrors(sources.problems))
     throw failure('DROP_INVALID', { drop: basename(path), problems: sources.problems })
@@ -84,25 +129,18 @@ export async function submitSources(
   await foundry.accepting.get(run)
   const known = ledger.state.runs.get(run)
   const missing = known && (await findMissing(foundry, known))
+  problems.push(...tellUnlabelled(foundry, input.labels ?? known?.labels ?? course(input, sources).labels ?? []))
   const answer = {
     run,
+    isNew: !known,
+    state: known ? runStateOf(known) : 'dry run',
     slots: index.count,
     folder: foundry.runFolder(run),
     warnings: problems,
     plan: planned.plan.series.map(summary),
     ...(missing && { missing }),
   }
-  if (input.dryRun) return { ...answer, isNew: !known, state: known ? runStateOf(known) : 'dry run' }
-  foundry.desk.alsoWorkOn(run)
-  if (known) {
-    await restoreRunFile(answer.folder, known, planned.plan)
-    if (missing === undefined) await exportAgain(foundry, known, index)
-    return { ...answer, isNew: false, state: runStateOf(known) }
-  }
-  const accepting = accept(foundry, { run, key, callFolder, sources, input, by, renderer, ...planned }, index)
-  foundry.accepting.set(run, accepting)
-  await accepting.finally(() => foundry.accepting.delete(run))
-  return { ...answer, isNew: true, state: 'waiting' }
+  return { ...planned, run, key, index, known, callFolder, sources, input, renderer, answer }
 }
 
 /** Of files that are told together, this many are named. */
@@ -158,19 +196,9 @@ async function withinReach(foundry: Foundry, input: Submission, caller: Caller):
   }
 }
 
-interface Acceptance extends PlannedDrop {
-  run: string
-  key: string
-  callFolder: string | undefined
-  sources: Sources
-  input: Submission
-  renderer: string
-  by: string
-}
-
 /** First run.json, then the event that makes it a run, then the first manifest. */
-async function accept(foundry: Foundry, wanted: Acceptance, index: SlotIndex): Promise<void> {
-  const { run, key, plan, input, callFolder, renderer, by, files, sources } = wanted
+async function accept(foundry: Foundry, { by, ...wanted }: PreparedDrop & { by: string }): Promise<void> {
+  const { run, key, plan, input, index, callFolder, renderer, files, sources } = wanted
   const dropKind = sources.drop?.kind
   if (dropKind === undefined) return
   const folder = foundry.runFolder(run)
@@ -189,6 +217,7 @@ async function accept(foundry: Foundry, wanted: Acceptance, index: SlotIndex): P
     slots: index.count,
     skipped: skippedOf(plan, index),
     fresh: input.fresh ?? false,
+    ...course(input, sources),
     ...(input.inFlightMax !== undefined && { inFlightMax: input.inFlightMax }),
     ...(callFolder !== undefined && { callFolder }),
     by,
@@ -200,6 +229,21 @@ async function accept(foundry: Foundry, wanted: Acceptance, index: SlotIndex): P
   await foundry.desk.review(run)
   foundry.farm.wake()
   foundry.log.info({ run, slots: index.count }, 'run accepted')
+}
+
+/** How a run is to go, as far as that is not the usual: not part of the plan, since it changes no picture. */
+function course(input: Submission, { drop }: Sources): Pick<RunAccepted, 'priority' | 'weight' | 'labels' | 'preview'> {
+  const order = drop?.kind === 'render-order' ? drop.order : undefined
+  const priority = input.priority ?? order?.priority
+  const weight = input.weight ?? order?.weight
+  const labels = input.labels ?? order?.labels ?? []
+  const { preview } = input
+  return {
+    ...(priority !== undefined && { priority }),
+    ...(weight !== undefined && { weight }),
+    ...(labels.length > 0 && { labels }),
+    ...(preview !== undefined && { preview }),
+  }
 }
 
 function skippedOf({ series }: RunPlan, { starts }: SlotIndex): [number, string][] {

@@ -7,7 +7,7 @@ import { type RunState, runStateOf } from '../record/state.js'
 import { type Difference, verifyRun } from '../record/verify-run.js'
 import { defineOperation } from './operation.js'
 import { talentSha256, textInputs } from './plan-drop.js'
-import { findNewestOf } from './runs.js'
+import { findNewestOf } from './find-run.js'
 import type { Shelf } from './shelf.js'
 
 /** `file` is where an edited source lies, without the way to it where that is not under the home. */

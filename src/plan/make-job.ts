@@ -8,6 +8,7 @@ import { bindSeed, prepareBinding, type PreparedGraph } from '../workflow/bind.j
 import { logicalGraph } from '../workflow/canonical-graph.js'
 import { keepsSize } from '../workflow/keeps-size.js'
 import { samplerFacts } from '../workflow/sampler-facts.js'
+import { modelSetOf, modelsOf } from './affinity.js'
 import type { GraphJob, Slot } from './job.js'
 
 export interface JobContext {
@@ -29,7 +30,6 @@ export interface JobMaker {
 
 /** What the slots of one view and variation share. */
 interface Prepared {
-  key: string
   mix: Mix
   series: Series
   workflow: PlannedWorkflow
@@ -41,17 +41,26 @@ interface Prepared {
   isSizeKnown: boolean
 }
 
+/** As many as servers may be at work on different ones. */
+const preparedMax = 64
+
 /**
- * Makes jobs from slots. Pure but for remembering the last view and variation, since neighbouring slots differ in their seed only.
+ * Makes jobs from slots. Pure but for remembering some views and variations, since the slots of one differ in their seed only.
  * The same slot gives the same job on any machine.
  */
 export function jobMaker(context: JobContext): JobMaker {
-  let last: Prepared | undefined
+  const known = new Map<string, Prepared>()
   return {
     make(slot) {
       const key = `${slot.series} ${slot.view} ${slot.variation}`
-      if (last?.key !== key) last = prepare(context, slot, key)
-      return last && finish(context, last, slot)
+      const prepared = known.get(key) ?? prepare(context, slot)
+      if (!prepared) return undefined
+      // The one used last stands last.
+      known.delete(key)
+      known.set(key, prepared)
+      const [oldest] = known.keys()
+      if (known.size > preparedMax && oldest !== undefined) known.delete(oldest)
+      return finish(context, prepared, slot)
     },
   }
 }
@@ -68,7 +77,7 @@ export function promptIdOf(nonce: string, job: string, attempt: number): string 
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
 }
 
-function prepare(context: JobContext, slot: Slot, key: string): Prepared | undefined {
+function prepare(context: JobContext, slot: Slot): Prepared | undefined {
   const { plan } = context
   const series = plan.series[slot.series]
   const workflow = series && plan.workflows[series.workflow]
@@ -91,16 +100,15 @@ function prepare(context: JobContext, slot: Slot, key: string): Prepared | undef
       hasTextEncoder: lora.hasTextEncoder,
     })),
   })
-  const models = modelsOf(source, workflow, context.models)
+  const models = modelsOf(workflow, context.models)
   const isPrivate = mix.positive.some(fragment => fragment.private)
   return {
-    key,
     mix,
     series,
     workflow,
     graph,
     models,
-    modelSet: hashJson(models.map(({ folder, identity }) => [folder, identity])).slice(0, 16),
+    modelSet: modelSetOf(models),
     isPrivate,
     isSizeKnown: keepsSize(source, workflow.binding),
     request: {
@@ -188,14 +196,4 @@ const base32 = 'abcdefghijklmnopqrstuvwxyz234567'
 function hashedWords(positive: readonly Fragment[]): RequestPart['positive'] {
   const sha256 = createHash('sha256').update(joinWords(positive)).digest('hex')
   return { sha256, sources: positive.map(fragment => fragment.source) }
-}
-
-function modelsOf(graph: ApiGraph, workflow: PlannedWorkflow, known: readonly ModelUse[]): ModelUse[] {
-  return (workflow.binding.models ?? []).flatMap(({ node, input, folder }) => {
-    const name = graph[node]?.inputs[input]
-    if (typeof name !== 'string') return []
-    const spelled = name.replaceAll('\\', '/')
-    const found = known.find(each => each.folder === folder && each.name === spelled)
-    return [found ?? { folder, name: spelled, identity: `name:${spelled}`, proven: false }]
-  })
 }

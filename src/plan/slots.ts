@@ -51,11 +51,41 @@ export function slotAt(index: SlotIndex, ordinal: number): Slot | undefined {
   }
 }
 
+/** Slots that differ in their seed only: those of one view and variation stand side by side. */
+export interface Shape {
+  series: Series
+  /** Of `series.mixes`. */
+  mix: number
+  /** First ordinal, and the one after the last. */
+  start: number
+  end: number
+}
+
+/** The shapes of a plan in the order of its slots. Skipped series have none. */
+export function* shapesOf({ plan, starts }: SlotIndex): Iterable<Shape> {
+  for (const [at, series] of plan.series.entries()) {
+    if (series.skipped !== undefined) continue
+    const each = perVariation(series)
+    const shapes = series.views.length * series.variations.length
+    for (let mix = 0; mix < shapes; mix++) {
+      const start = (starts[at] ?? 0) + mix * each
+      yield { series, mix, start, end: start + each }
+    }
+  }
+}
+
 /** The slot with this id. */
 export function slotById(index: SlotIndex, id: string): Slot | undefined {
-  for (let ordinal = 0; ordinal < index.count; ordinal++) {
-    const slot = slotAt(index, ordinal)
-    if (slot?.id === id) return slot
+  const number = Number(/-(\d+)$/.exec(id)?.[1] ?? 1) - 1
+  for (const [at, series] of index.plan.series.entries()) {
+    const each = series.skipped === undefined ? perVariation(series) : 1
+    if (!id.startsWith(`${series.subject}/${series.template}`)) continue
+    const start = index.starts[at] ?? 0
+    // Of each view and variation only the slot of that number can be meant.
+    for (let ordinal = start + (number % each); ordinal < start + seriesLength(series); ordinal += each) {
+      const slot = slotAt(index, ordinal)
+      if (slot?.id === id) return slot
+    }
   }
   return undefined
 }

@@ -70,6 +70,11 @@ export interface Connection {
   find(attempt: Attempt, signal: AbortSignal): Promise<'queued' | 'running' | 'done' | 'unknown'>
   /** `gone`: it will not render · `ran`: it had ended · `unknown`: nobody can tell yet. */
   cancel(attempt: Attempt, signal: AbortSignal): Promise<'gone' | 'ran' | 'unknown'>
+  /**
+   * Takes an attempt back that waits there. True when it will certainly not be rendered; one that has begun, or that nobody can
+   * tell of, is left alone.
+   */
+  withdraw?(attempt: Attempt, signal: AbortSignal): Promise<boolean>
   /** Forgets a settled attempt on the server, where it keeps history. */
   forget?(attempt: Attempt, signal: AbortSignal): Promise<void>
   /** Frees memory of the server. */
@@ -78,6 +83,65 @@ export interface Connection {
   upload?(bytes: Buffer, sha256: string, extension: string, signal: AbortSignal): Promise<string>
   close(): Promise<void>
 }
+
+/**
+ * Holds the jobs that the owner of a home has offered, and the claims on them. It is an index: the journal is the truth, and an
+ * engine that was lost is rebuilt by offering again.
+ */
+export interface EnginePlugin {
+  kind: 'engine'
+  name: string
+  version: string
+  /** JSON schema of the options. */
+  options: object
+  /**
+   * Reaches what it needs and checks it. Rejects with a failure that says what to set; one whose code ends in `_UNREACHABLE` or
+   * `_AWAY` may pass, and is tried again.
+   */
+  open(options: Readonly<Record<string, unknown>>, host: EngineHost): Promise<QueueEngine>
+}
+
+export interface EngineHost {
+  log: Logger
+  /** Names the home: the same in every process that works for it, another one for another home. */
+  home: string
+}
+
+/** A job that one place works on. */
+export interface Claim {
+  job: Job
+  lane: string
+  /** Tells this claim from every other one, also of the same job. */
+  token: string
+}
+
+/**
+ * Waiting jobs by lane. A lane is named by who offers, with up to 200 characters of `[a-z0-9:/._-]`; an engine reads nothing in it.
+ * A method that rejects may have done its work in part. Asking again does no harm, and neither does offering all again that should wait.
+ */
+export interface QueueEngine {
+  /** Appends jobs to a lane. One that waits already or is claimed, in whatever lane, stays where it is. */
+  offer(lane: string, jobs: readonly Job[]): Promise<void>
+  /** The oldest job of a lane, or nothing. Each job is given to one at a time. */
+  claim(lane: string): Promise<Claim | undefined>
+  /** Keeps a claim alive: asked for every `extendEveryMs`. False when it was lost, and the job may be with another. */
+  extend(claim: Claim): Promise<boolean>
+  /** Forgets a claimed job. Of a lost claim: nothing. */
+  finish(claim: Claim): Promise<void>
+  /** Puts a claimed job back at the head of its lane. Of a lost claim: nothing. */
+  release(claim: Claim): Promise<void>
+  /** Takes out those of these jobs that nobody has claimed, and answers them. */
+  cancel(jobs: readonly string[]): Promise<string[]>
+  /** Waiting jobs by lane, none of them 0; the lane whose head was offered first comes first. */
+  counts(): Promise<ReadonlyMap<string, number>>
+  /** Takes out everything that nobody has claimed. */
+  drain(): Promise<Job[]>
+  /** Ends what the engine does in this process. Jobs and claims that outlive the process stay as they are. */
+  close(): Promise<void>
+}
+
+/** A claim that nobody extended for three times as long is lost. */
+export const extendEveryMs = 4000
 
 /** What keeps a job from running on a server. */
 export interface JobProblem extends Problem {
@@ -118,7 +182,9 @@ export type RenderEvent =
 
 /**
  * Why an attempt did not give a picture.
- * `job` faults repeat anywhere; `server` faults may pass elsewhere or later; `lost` means that the server no longer knows it.
+ * `lost`: the server no longer knows it · `crashed`: so, and it was being rendered · `silent`: it has not ended in its time ·
+ * `withdrawn`: it was taken back before it began · `bad-output`: the picture is black, cut off, of another size ·
+ * `too-fast`: it came sooner than it can have been rendered.
  */
 export type RenderCause =
   | 'out-of-memory'
@@ -128,7 +194,12 @@ export type RenderCause =
   | 'node-error'
   | 'interrupted'
   | 'no-output'
+  | 'bad-output'
+  | 'too-fast'
   | 'lost'
+  | 'crashed'
+  | 'silent'
+  | 'withdrawn'
   | 'unreachable'
   | 'unknown-outcome'
   | 'refused'

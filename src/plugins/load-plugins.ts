@@ -3,13 +3,14 @@ import { readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Problem, reasonOf } from '../errors.js'
-import type { Provider } from './contract.js'
+import type { EnginePlugin, Provider } from './contract.js'
 
-/** A folder under `plugins/`: data (styles, templates, kits), code (a provider), or both. */
+/** A folder under `plugins/`: data (styles, templates, kits), code (a provider or an engine), or both. */
 export interface PluginFolder {
   name: string
   folder: string
   provider: Provider | undefined
+  engine: EnginePlugin | undefined
   /** Milliseconds to load its code; 0 for data. */
   tookMs: number
 }
@@ -45,14 +46,18 @@ async function loadPlugin(
   problems: Problem[],
 ): Promise<PluginFolder> {
   const begin = performance.now()
-  const plugin: PluginFolder = { name, folder, provider: undefined, tookMs: 0 }
+  const plugin: PluginFolder = { name, folder, provider: undefined, engine: undefined, tookMs: 0 }
   if (code === undefined) return plugin
   try {
     const module = await withLimit(import(pathToFileURL(code).href), loadLimitMs)
-    plugin.provider = providerOf(module)
+    const found = codePluginOf(module)
     plugin.tookMs = Math.round(performance.now() - begin)
-    if (!plugin.provider)
-      problems.push(problem(name, 'Its default export is not a provider', 'kind, name, version, open'))
+    if (found?.kind === 'provider') plugin.provider = found
+    else if (found?.kind === 'engine') plugin.engine = found
+    else
+      problems.push(
+        problem(name, 'Its default export is neither a provider nor an engine', 'kind, name, version, open'),
+      )
   } catch (error) {
     problems.push(problem(name, `It cannot be loaded: ${reasonOf(error)}`))
   }
@@ -64,12 +69,13 @@ function codeOf(folder: string, compiled: { root: string; output: string }): str
   return places.find(place => existsSync(place))
 }
 
-function providerOf(module: unknown): Provider | undefined {
+function codePluginOf(module: unknown): Provider | EnginePlugin | undefined {
   const value = (module as { default?: unknown }).default
   if (typeof value !== 'object' || value === null) return undefined
   const { kind, name, open } = value as Record<string, unknown>
-  // The contract names these three; everything else about a provider is checked where it is used.
-  return kind === 'provider' && typeof name === 'string' && typeof open === 'function' ? (value as Provider) : undefined
+  // The contract names these three; everything else about a plugin is checked where it is used.
+  const isOne = (kind === 'provider' || kind === 'engine') && typeof name === 'string' && typeof open === 'function'
+  return isOne ? (value as Provider | EnginePlugin) : undefined
 }
 
 async function withLimit<Value>(value: Promise<Value>, limitMs: number): Promise<Value> {

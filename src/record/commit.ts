@@ -48,10 +48,13 @@ export async function commitPicture(
   place: CommitPlace,
   facts: CommitFacts,
 ): Promise<Committed | { orphan: string }> {
+  // Servers write what they were sent beside the job into the picture: one that mixes pictures up is found out.
+  const sent = requestOf(bytes)
+  if (sent && sent.renderHash !== job.renderHash) throw failure('OUTPUT_INVALID', { reason: 'it is of another job' })
   const picture = await readPicture(bytes, wishOf(job, place))
   const image = recordedBytes(bytes, job)
   const staged = await stage(image, stagedName(job, facts.attempts.length), place.staging)
-  return settle({ path: staged, bytes: image, picture }, job, place, facts)
+  return leavingNothing(staged, () => settle({ path: staged, bytes: image, picture }, job, place, facts))
 }
 
 /**
@@ -93,7 +96,7 @@ export async function reusePicture(
   await makeFolder(dirname(target))
   const staged = join(place.staging, `${stagedName(job, 0)}-${randomUUID()}`)
   await copyDurable(from, staged)
-  const linked = await linkFirst(staged, target)
+  const linked = await leavingNothing(staged, () => linkFirst(staged, target))
   if (linked === 'different') {
     await unlink(staged)
     return undefined
@@ -107,6 +110,16 @@ export async function reusePicture(
   }
   const traceSha256 = await writeTrace(place.runFolder, { $schema: 'trace/1', foundry, request: job.request, result })
   return { file: result.file, sha256: source.sha256, traceSha256, sizeBytes: bytes.length }
+}
+
+/** What fails is tried again from its bytes: on a full disk every try would leave a staged file more. */
+async function leavingNothing<Result>(staged: string, act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act()
+  } catch (error) {
+    await unlink(staged).catch(() => undefined)
+    throw error
+  }
 }
 
 function wishOf({ width, height, isSizeKnown }: GraphJob, { thumbnail }: CommitPlace): PictureWish {
@@ -196,6 +209,14 @@ async function keepThumbnail(file: string, thumbnail: Buffer): Promise<void> {
   await mkdir(dirname(file), { recursive: true })
     .then(() => writeFile(file, thumbnail))
     .catch(() => undefined)
+}
+
+/** Keeps bytes that are not the slot's picture, under a name of their own. Answers the name. */
+export async function keepPicture(bytes: Uint8Array, job: GraphJob, attempt: number, folder: string): Promise<string> {
+  const name = `${stagedName(job, attempt)}-${randomUUID()}.png`
+  await makeFolder(folder)
+  await replaceFile(join(folder, name), bytes)
+  return name
 }
 
 async function keepOrphan(staged: string, folder: string): Promise<string> {

@@ -1,3 +1,6 @@
+import type { SlotRange } from '../plan/slot-ranges.js'
+import type { ServerEntry, ServerMode } from '../schema/config.js'
+import type { Band } from '../schema/run.js'
 import type { ModelUse } from '../schema/trace.js'
 
 /** Milliseconds since the epoch. */
@@ -28,14 +31,38 @@ export type FoundryEvent =
   | { kind: 'slot-held'; at: Time; run: string; slot: number; reason: string }
   /** The picture or the trace of a done slot is gone from the disk: the slot waits again. */
   | { kind: 'slot-lost'; at: Time; run: string; slot: number; reason: string }
-  | { kind: 'run-cancelled'; at: Time; run: string; by: string }
-  | { kind: 'run-retried'; at: Time; run: string; by: string }
+  | { kind: 'run-changed'; at: Time; run: string; priority?: Band; weight?: number; labels?: string[]; by: string }
+  | RunAct
+  /** What waits for approval after the preview may be rendered. */
+  | { kind: 'run-approved'; at: Time; run: string; by: string }
   | { kind: 'run-finished'; at: Time; run: string; state: 'done' | 'failed' | 'cancelled'; reportSha256?: string }
   | { kind: 'run-removed'; at: Time; run: string; by: string }
   | { kind: 'drop-refused'; at: Time; drop: string; root: string; sha256: string; problems: number; code: string }
   | { kind: 'drop-accepted'; at: Time; drop: string; root: string; sha256: string; run: string; renderer: string }
   | { kind: 'drop-gone'; at: Time; drop: string; root: string }
   | { kind: 'orphan-kept'; at: Time; run: string; slot: number; attempt: number; file: string }
+  | ServerAct
+
+/** An operator's act on a server. */
+export type ServerAct =
+  /** Its secrets stand in the environment, as `${NAME}`. */
+  | { kind: 'server-added'; at: Time; server: string; entry: ServerEntry; by: string }
+  | { kind: 'server-removed'; at: Time; server: string; by: string }
+  | { kind: 'server-mode'; at: Time; server: string; mode: ServerMode; by: string }
+  /** What it has done wrong counts no more: nothing of that is part of the state. */
+  | { kind: 'server-forgiven'; at: Time; server: string; by: string }
+
+/** An operator's act on a run, or on some of its slots alone. */
+export interface RunAct {
+  kind: 'run-paused' | 'run-resumed' | 'run-cancelled' | 'run-retried'
+  at: Time
+  run: string
+  /** The slots that are meant; absent where the whole run is. */
+  slots?: SlotRange[]
+  /** What the operator called them: the id of a persona or of a slot. */
+  part?: string
+  by: string
+}
 
 export interface RunAccepted {
   kind: 'run-accepted'
@@ -61,6 +88,13 @@ export interface RunAccepted {
   inFlightMax?: number
   /** The call folder that receives the older layout as well. */
   callFolder?: string
+  /** Absent for the usual ones. */
+  priority?: Band
+  weight?: number
+  /** What its servers must be labelled with. */
+  labels?: string[]
+  /** Every so manieth slot is rendered first; the others wait for approval. */
+  preview?: number
   by: string
 }
 
@@ -87,6 +121,8 @@ export interface SlotDone {
   sizeBytes: number
   /** 0 when the picture was taken over from an earlier run. */
   attempt: number
+  /** Absent where it was taken over, and in journals of earlier versions. */
+  server?: string
 }
 
 /** An event as it may leave the home: paths of this machine are the journal's alone. */

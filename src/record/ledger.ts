@@ -1,3 +1,4 @@
+import { FoundryError } from '../errors.js'
 import type { FoundryEvent } from './events.js'
 import { type Journal, openJournal } from './journal.js'
 import { applyEvent, emptyState, type FoundryState } from './state.js'
@@ -79,11 +80,16 @@ export async function openLedger(folder: string, options: LedgerOptions): Promis
       // The events of runs that go on are still needed one by one; those of finished runs stand in their folders.
       const isQuiet = [...state.runs.values()].every(run => run.finished)
       if (isQuiet && applied - snapshotAt >= (options.snapshotAfter ?? snapshotAfterDefault)) {
-        await journal.snapshot(toSnapshot(state), applied)
+        // It only makes the next start shorter: a disk that is full does without.
+        await journal.snapshot(toSnapshot(state), applied).catch(passDiskFull)
       }
       await journal.close()
     },
   }
+}
+
+function passDiskFull(error: unknown): void {
+  if (!(error instanceof FoundryError) || error.code !== 'FILE_WRITE_FAILED') throw error
 }
 
 const snapshotAfterDefault = 50_000

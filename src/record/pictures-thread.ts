@@ -5,7 +5,7 @@ import { failure, FoundryError, reasonOf } from '../errors.js'
 import { armFailpoints, type SharedFailpoints } from '../files/failpoint.js'
 import { readBounded } from '../files/read-bounded.js'
 import { imageSizeBytesMax } from './carried-record.js'
-import { adoptPicture, commitPicture, reusePicture } from './commit.js'
+import { adoptPicture, commitPicture, keepPicture, reusePicture } from './commit.js'
 import { type ContactItem, type ContactSheet, renderContactSheet } from './contact-sheet.js'
 import { readPicture } from './picture.js'
 
@@ -23,6 +23,7 @@ const thumbnailSide = 320
 const tasks = {
   commit: (bytes: Uint8Array, ...rest: Tail<Parameters<typeof commitPicture>>) =>
     commitPicture(bufferOf(bytes), ...rest),
+  keep: keepPicture,
   adopt: adoptPicture,
   reuse: reusePicture,
   pixelSha256: async (bytes: Uint8Array) => (await readPicture(bufferOf(bytes))).pixelSha256,

@@ -1,4 +1,4 @@
-import type { FoundryState } from './state.js'
+import { type FoundryState, usualCourse } from './state.js'
 
 /** A state as plain JSON: maps as `{map: entries}`, typed arrays as `{bytes, of}` in base64. */
 export function toSnapshot(state: FoundryState): object {
@@ -7,7 +7,8 @@ export function toSnapshot(state: FoundryState): object {
 
 /** Puts the state of a snapshot in the place of `state`'s own. The snapshot is ours: its bytes are checksummed. */
 export function fromSnapshot(state: FoundryState, snapshot: unknown): void {
-  Object.assign(state, decode(snapshot))
+  Object.assign(state, { servers: new Map(), acts: [] }, decode(snapshot))
+  for (const [id, run] of state.runs) state.runs.set(id, { ...usualCourse, ...run })
 }
 
 const undefinedMark = { none: true }

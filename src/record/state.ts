@@ -1,6 +1,10 @@
+import { isWithin, type SlotRange } from '../plan/slot-ranges.js'
 import type { ModelUse } from '../schema/trace.js'
-import { type runStates, slotStates, type SlotState } from '../schema/run.js'
-import type { FoundryEvent, RunAccepted, SlotDone } from './events.js'
+import { type Band, type runStates, slotStates, type SlotState } from '../schema/run.js'
+import { type Act, noteAct } from './acts.js'
+import type { FoundryEvent, RunAccepted, RunAct, ServerAct, SlotDone } from './events.js'
+import { applyToServers, type KnownServer } from './known-servers.js'
+import { heldBack, type Holds, withoutPause, withPause } from './holds.js'
 
 /** The state of a home: nothing but the replay of its journal. Only `applyEvent` changes it. */
 export interface FoundryState {
@@ -10,10 +14,14 @@ export interface FoundryState {
   renders: Map<string, { run: string; slot: number }>
   /** Drops by path. */
   drops: Map<string, DropState>
+  /** What operators did to servers, by name. */
+  servers: Map<string, KnownServer>
   orphans: number
+  /** What operators did, the newest last. */
+  acts: Act[]
 }
 
-export interface RunState {
+export interface RunState extends Holds {
   accepted: Omit<RunAccepted, 'kind' | 'skipped'>
   /** Index into `slotStates`, by ordinal. */
   slots: Uint8Array
@@ -24,14 +32,21 @@ export interface RunState {
   /** Committed pictures by ordinal. */
   done: Map<number, DoneSlot>
   reused: number
-  /** Why slots are failed, held or skipped, by ordinal. */
+  /** Why slots are failed, held or skipped, by ordinal; see `slotReason` for those that an operator holds back. */
   reasons: Map<number, string>
   /** Attempts that gave no picture, by ordinal. */
   failures: Map<number, AttemptOutcome[]>
   /** How many of these an operator has forgiven by asking again, by ordinal. */
   forgiven: Map<number, number>
   models: ModelUse[] | undefined
+  /** Which runs are served first, and this one's share among those of its priority. */
+  priority: Band
+  weight: number
+  /** What its servers must be labelled with. */
+  labels: readonly string[]
   isCancelled: boolean
+  /** Nothing new is begun; what runs goes on. */
+  isPaused: boolean
   finished: { at: number; state: 'done' | 'failed' | 'cancelled'; reportSha256?: string } | undefined
   startedAt: number | undefined
 }
@@ -43,6 +58,8 @@ export interface Lease {
   promptId: string
   at: number
   submittedSha256: string | undefined
+  /** An operator has stopped the slot while it was running. */
+  isCancelled?: boolean
 }
 
 export interface DoneSlot {
@@ -88,11 +105,12 @@ export const nextStates: Record<SlotState, readonly SlotState[]> = {
 }
 
 export function emptyState(): FoundryState {
-  return { epoch: 0, runs: new Map(), renders: new Map(), drops: new Map(), orphans: 0 }
+  return { epoch: 0, runs: new Map(), renders: new Map(), drops: new Map(), servers: new Map(), orphans: 0, acts: [] }
 }
 
 /** Changes `state` as the event says. An event of an unknown run, or a transition that the table forbids, changes nothing. */
 export function applyEvent(state: FoundryState, event: FoundryEvent): void {
+  noteAct(state.acts, event, state.runs)
   switch (event.kind) {
     case 'owner-started':
       state.epoch = event.epoch
@@ -113,6 +131,12 @@ export function applyEvent(state: FoundryState, event: FoundryEvent): void {
     case 'orphan-kept':
       state.orphans++
       return
+    case 'server-added':
+    case 'server-removed':
+    case 'server-mode':
+    case 'server-forgiven':
+      applyToServers(state.servers, event)
+      return
   }
   const run = state.runs.get(event.run)
   if (!run) return
@@ -126,10 +150,17 @@ export function applyEvent(state: FoundryState, event: FoundryEvent): void {
 
 type RunEvent = Exclude<
   FoundryEvent,
-  {
-    kind:
-      'owner-started' | 'run-accepted' | 'drop-accepted' | 'drop-refused' | 'drop-gone' | 'run-removed' | 'orphan-kept'
-  }
+  | ServerAct
+  | {
+      kind:
+        | 'owner-started'
+        | 'run-accepted'
+        | 'drop-accepted'
+        | 'drop-refused'
+        | 'drop-gone'
+        | 'run-removed'
+        | 'orphan-kept'
+    }
 >
 
 function applyToRun(run: RunState, event: RunEvent): void {
@@ -152,13 +183,16 @@ function applyToRun(run: RunState, event: RunEvent): void {
       outcomes.push({ number: event.attempt, server: event.server, outcome: event.outcome, message: event.message })
       run.failures.set(event.slot, outcomes)
       if (run.leases.get(event.slot)?.attempt === event.attempt) {
+        const isStopped = isStopping(run, event.slot)
         run.leases.delete(event.slot)
-        if (stateOf(run, event.slot) === 'running') moveSlot(run, event.slot, run.isCancelled ? 'cancelled' : 'waiting')
+        if (stateOf(run, event.slot) !== 'running') return
+        if (isStopped) moveSlot(run, event.slot, 'cancelled')
+        else letWait(run, event.slot)
       }
       return
     }
     case 'slot-done':
-      run.done.set(event.slot, pickDone(event, run.leases.get(event.slot)?.server))
+      run.done.set(event.slot, pickDone(event, event.server ?? run.leases.get(event.slot)?.server))
       run.leases.delete(event.slot)
       run.reasons.delete(event.slot)
       if (event.attempt === 0) run.reused++
@@ -172,21 +206,75 @@ function applyToRun(run: RunState, event: RunEvent): void {
       run.leases.delete(event.slot)
       run.reasons.set(event.slot, event.reason)
       return
-    case 'run-cancelled':
-      run.isCancelled = true
-      moveAll(run, ['waiting', 'held'], 'cancelled')
+    case 'run-changed':
+      run.priority = event.priority ?? run.priority
+      run.weight = event.weight ?? run.weight
+      run.labels = event.labels ?? run.labels
       return
+    case 'run-paused':
+    case 'run-resumed':
+    case 'run-cancelled':
     case 'run-retried':
-      run.isCancelled = false
-      run.finished = undefined
-      for (const [ordinal, outcomes] of run.failures) run.forgiven.set(ordinal, outcomes.length)
-      moveAll(run, ['failed', 'cancelled', 'held'], 'waiting')
+      applyAct(run, event)
+      return
+    case 'run-approved':
+      run.preview = undefined
+      letGo(run, undefined)
       return
     case 'run-finished':
       // Somebody may have asked for more while its last files were being written.
       if (isSettled(run)) run.finished = pickFinished(event)
       return
   }
+}
+
+function applyAct(run: RunState, { kind, slots, by }: RunAct): void {
+  switch (kind) {
+    case 'run-paused':
+      if (slots) run.pauses = withPause(run.pauses, slots, by)
+      else run.isPaused = true
+      eachSlot(
+        run,
+        slots,
+        ['waiting'],
+        ordinal => heldBack(run, ordinal) !== undefined && moveSlot(run, ordinal, 'held'),
+      )
+      return
+    case 'run-resumed':
+      if (slots) run.pauses = withoutPause(run.pauses, slots)
+      else run.isPaused = false
+      letGo(run, slots)
+      return
+    case 'run-cancelled':
+      if (!slots) Object.assign(run, { isCancelled: true, isPaused: false, pauses: [] })
+      for (const [ordinal, lease] of run.leases) if (isMeant(slots, ordinal)) lease.isCancelled = true
+      eachSlot(run, slots, ['waiting', 'held'], ordinal => {
+        moveSlot(run, ordinal, 'cancelled')
+        run.reasons.delete(ordinal)
+      })
+      return
+    case 'run-retried':
+      run.isCancelled = false
+      run.finished = undefined
+      for (const [ordinal, lease] of run.leases) if (isMeant(slots, ordinal)) delete lease.isCancelled
+      for (const [ordinal, outcomes] of run.failures)
+        if (isMeant(slots, ordinal)) run.forgiven.set(ordinal, outcomes.length)
+      eachSlot(run, slots, ['failed', 'cancelled', 'held'], ordinal => {
+        run.reasons.delete(ordinal)
+        letWait(run, ordinal)
+      })
+      return
+  }
+}
+
+/** Whether an operator has stopped the slot, or its whole run, and its attempt has not ended yet. */
+export function isStopping(run: RunState, ordinal: number): boolean {
+  return run.isCancelled || run.leases.get(ordinal)?.isCancelled === true
+}
+
+/** Why a slot is failed, held or skipped. */
+export function slotReason(run: RunState, ordinal: number): string | undefined {
+  return run.reasons.get(ordinal) ?? (stateOf(run, ordinal) === 'held' ? heldBack(run, ordinal) : undefined)
 }
 
 export function stateOf(run: RunState, ordinal: number): SlotState {
@@ -204,6 +292,9 @@ export function runStateOf(run: RunState): (typeof runStates)[number] {
   if (run.isCancelled && !isSettled(run)) return 'cancelling'
   // Nothing is left to render, but its last files are still being written.
   if (isSettled(run) && run.isCancelled) return 'cancelled'
+  if (run.isPaused && !isSettled(run)) return 'paused'
+  // A human must decide.
+  if (run.counts.held > 0 && run.counts.waiting + run.counts.running === 0) return 'held'
   return run.counts.running > 0 || run.counts.done > 0 ? 'running' : 'waiting'
 }
 
@@ -214,19 +305,11 @@ export function settledState(run: RunState): 'done' | 'failed' | 'cancelled' {
 
 function newRun(event: RunAccepted): RunState {
   const { kind: _, skipped, ...accepted } = event
-  const counts = {
-    waiting: event.slots,
-    running: 0,
-    held: 0,
-    done: 0,
-    failed: 0,
-    cancelled: 0,
-    skipped: skipped.length,
-  }
-  counts.waiting -= skipped.length
+  const waiting = event.slots - skipped.length
+  const counts = { waiting, running: 0, held: 0, done: 0, failed: 0, cancelled: 0, skipped: skipped.length }
   const slots = new Uint8Array(event.slots)
   for (const [ordinal] of skipped) slots[ordinal] = slotStates.indexOf('skipped')
-  return {
+  const run: RunState = {
     accepted,
     slots,
     counts,
@@ -238,10 +321,39 @@ function newRun(event: RunAccepted): RunState {
     failures: new Map(),
     forgiven: new Map(),
     models: undefined,
+    ...usualCourse,
+    ...(accepted.priority !== undefined && { priority: accepted.priority }),
+    ...(accepted.weight !== undefined && { weight: accepted.weight }),
+    ...(accepted.labels && { labels: accepted.labels }),
     isCancelled: false,
     finished: undefined,
     startedAt: undefined,
   }
+  if (accepted.preview !== undefined) holdAfterPreview(run, accepted.preview)
+  return run
+}
+
+/** How a run goes when nobody asks for anything else; also what earlier versions never wrote. */
+export const usualCourse: Pick<RunState, 'priority' | 'weight' | 'labels' | 'isPaused' | 'pauses' | 'preview'> = {
+  priority: 'default',
+  weight: 1,
+  labels: [],
+  isPaused: false,
+  pauses: [],
+  preview: undefined,
+}
+
+/** A preview that shows everything holds nothing back. */
+function holdAfterPreview(run: RunState, every: number): void {
+  const from = run.slots.indexOf(slotStates.indexOf('waiting'))
+  run.preview = { every, from: Math.max(0, from) }
+  eachSlot(
+    run,
+    undefined,
+    ['waiting'],
+    ordinal => heldBack(run, ordinal) !== undefined && moveSlot(run, ordinal, 'held'),
+  )
+  if (run.counts.held === 0) run.preview = undefined
 }
 
 function moveSlot(run: RunState, ordinal: number, to: SlotState): boolean {
@@ -253,13 +365,32 @@ function moveSlot(run: RunState, ordinal: number, to: SlotState): boolean {
   return true
 }
 
-function moveAll(run: RunState, from: readonly SlotState[], to: SlotState): void {
-  run.slots.forEach((_, ordinal) => {
-    if (from.includes(stateOf(run, ordinal))) {
-      moveSlot(run, ordinal, to)
-      run.reasons.delete(ordinal)
-    }
-  })
+/** The slots that are meant and in one of these states. */
+function eachSlot(
+  run: RunState,
+  ranges: readonly SlotRange[] | undefined,
+  states: readonly SlotState[],
+  work: (ordinal: number) => void,
+): void {
+  for (const [first, last] of ranges ?? [[0, run.slots.length - 1]])
+    for (let ordinal = first; ordinal <= Math.min(last, run.slots.length - 1); ordinal++)
+      if (states.includes(stateOf(run, ordinal))) work(ordinal)
+}
+
+function isMeant(ranges: readonly SlotRange[] | undefined, ordinal: number): boolean {
+  return ranges === undefined || isWithin(ranges, ordinal)
+}
+
+/** Back to those that wait, unless an operator holds it back. */
+function letWait(run: RunState, ordinal: number): boolean {
+  if (!moveSlot(run, ordinal, 'waiting')) return false
+  if (heldBack(run, ordinal) !== undefined) moveSlot(run, ordinal, 'held')
+  return true
+}
+
+/** What nothing holds back any more waits again; what is held for a reason of its own stays. */
+function letGo(run: RunState, ranges: readonly SlotRange[] | undefined): void {
+  eachSlot(run, ranges, ['held'], ordinal => !run.reasons.has(ordinal) && letWait(run, ordinal))
 }
 
 function pickFinished({ at, state, reportSha256 }: Extract<FoundryEvent, { kind: 'run-finished' }>) {
@@ -274,7 +405,7 @@ function pickDone(event: SlotDone, server: string | undefined): DoneSlot {
 /** The attempt that gave the lost picture is told as one without a picture, and is not held against the job. */
 function loseSlot(run: RunState, { slot, reason }: Extract<FoundryEvent, { kind: 'slot-lost' }>): void {
   const done = run.done.get(slot)
-  if (!done || !moveSlot(run, slot, 'waiting')) return
+  if (!done || !letWait(run, slot)) return
   run.finished = undefined
   run.done.delete(slot)
   const { attempt = run.attempts[slot] ?? 0, server = 'unknown' } = done

@@ -3,6 +3,20 @@ import { nameText, sha256Text } from './text-forms.js'
 
 const seconds = { type: 'number', exclusiveMinimum: 0, maximum: 86_400 } as const
 
+const day = '(sun|mon|tue|wed|thu|fri|sat)'
+const clock = '([01][0-9]|2[0-3]):[0-5][0-9]'
+const quietHoursText = {
+  type: 'string',
+  pattern: `^(${day}(-${day})? )?${clock}-${clock}$`,
+  description: 'Days, or none for every day, then from-to as hours and minutes',
+  examples: ['mon-fri 08:00-18:00', '22:00-06:00'],
+} as const
+const limits = {
+  type: 'object',
+  maxProperties: 256,
+  additionalProperties: { type: 'integer', minimum: 0, maximum: 10_000 },
+} as const
+
 /** One server entry of `foundry.yaml`. */
 export const serverSchema = {
   type: 'object',
@@ -39,10 +53,26 @@ export const serverSchema = {
       additionalProperties: { type: 'string' },
       description: 'Name on the server by name in the workflow',
     },
+    labels: {
+      type: 'array',
+      maxItems: 64,
+      items: { ...nameText, examples: ['large-memory'] },
+      description: 'What runs may ask for with --label',
+    },
+    quietHours: {
+      type: 'array',
+      maxItems: 64,
+      items: quietHoursText,
+      description: 'When it gets no new jobs, in local time: [days] from-to, also over midnight',
+    },
+    limits: { ...limits, description: 'As the limits of the home, for this server alone' },
     options: { type: 'object', description: 'Options of the provider' },
   },
 } as const
 export type ServerEntry = FromSchema<typeof serverSchema>
+
+/** What an operator wants of a server: one that is `draining` ends what it has and is then left alone. */
+export type ServerMode = 'active' | 'paused' | 'draining'
 
 /** `foundry.yaml` as written. */
 export const configFileSchema = {
@@ -79,6 +109,10 @@ export const configFileSchema = {
         description: '64 digits 0–9 or small letters a–f, as sha256sum prints them',
       },
     },
+    limits: {
+      ...limits,
+      description: 'Jobs at once by family, workflow or talent, on all servers together: `flux: 2`',
+    },
     privacy: { enum: ['redact', 'reject', 'off'], default: 'redact' },
     styleBudget: {
       type: 'number',
@@ -112,6 +146,22 @@ export const configFileSchema = {
       },
     },
     plugins: { type: 'object', additionalProperties: { type: 'object' }, description: 'Options by plugin name' },
+    engine: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['name'],
+      description: 'What workers on other machines get their jobs through; without it one process does all',
+      properties: {
+        name: { ...nameText, examples: ['bullmq'] },
+        options: { type: 'object', description: 'Options of the engine; `${NAME}` is taken from the environment' },
+      },
+    },
+    storage: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 4096,
+      description: 'Folder that workers see as well, where they put their pictures; default .foundry/shared',
+    },
   },
 } as const
 export type ConfigFile = FromSchema<typeof configFileSchema>

@@ -1,4 +1,5 @@
 import type { FromSchema } from './from-schema.js'
+import { labelsSchema, prioritySchema, weightSchema } from './run.js'
 import { nameText } from './text-forms.js'
 
 const position = { type: 'number', minimum: 0, maximum: 1 } as const
@@ -37,6 +38,9 @@ export const renderOrderSchema = {
       additionalProperties: { anyOf: [position, { type: 'array', minItems: 1, maxItems: 1000, items: position }] },
     },
     prompt: { type: 'string', maxLength: 2000, description: 'Words put in front of every prompt' },
+    priority: prioritySchema,
+    weight: weightSchema,
+    labels: labelsSchema,
   },
 } as const
 

@@ -1,6 +1,7 @@
 import type { FromSchema } from './from-schema.js'
 import { bindingSchema } from './binding.js'
 import { families } from './template.js'
+import { nameText } from './text-forms.js'
 
 /** Words with the place they come from, e.g. `persona.description`, `slider mecha`, `template hero-portrait`. */
 export const fragmentSchema = {
@@ -156,7 +157,28 @@ export const runPlanSchema = {
 export type RunPlan = Omit<FromSchema<typeof runPlanSchema>, 'series'> & { series: Series[] }
 export type PlannedWorkflow = RunPlan['workflows'][string]
 
-export const runStates = ['waiting', 'running', 'cancelling', 'done', 'failed', 'cancelled'] as const
+/** Priorities of runs, the first to be served first. */
+export const bands = ['rush', 'default', 'batch'] as const
+export type Band = (typeof bands)[number]
+export const weightMax = 100
+const priorityHint = 'A run that goes on is changed by "foundry runs priority"'
+export const prioritySchema = { enum: bands, description: `Who is served first. ${priorityHint}` } as const
+export const weightSchema = {
+  type: 'number',
+  exclusiveMinimum: 0,
+  maximum: weightMax,
+  description: `Share of the servers among runs of one priority, 1 where nothing is said. ${priorityHint}`,
+} as const
+
+export const labelsSchema = {
+  type: 'array',
+  maxItems: 64,
+  uniqueItems: true,
+  items: { ...nameText, examples: ['large-memory'] },
+  description: 'Only servers that have all of these labels render it; none: every server may',
+} as const
+
+export const runStates = ['waiting', 'running', 'paused', 'held', 'cancelling', 'done', 'failed', 'cancelled'] as const
 export const slotStates = ['waiting', 'running', 'held', 'done', 'failed', 'cancelled', 'skipped'] as const
 export type SlotState = (typeof slotStates)[number]
 

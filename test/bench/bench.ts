@@ -16,6 +16,16 @@ export interface Figures {
   figures: Record<string, number | string>
   bar: string
   pass: boolean
+  /** What the figures were made from, for `--json`. */
+  rows?: Record<string, unknown>[]
+}
+
+/** What the command line says, for those that have a choice. */
+export interface RunOptions {
+  scenarios: readonly string[]
+  rounds: number
+  /** Of whatever goes by chance. */
+  seed: number
 }
 
 export interface DraftFarm {

@@ -7,12 +7,28 @@ import { watchDelay } from '../../src/api/metrics.js'
 
 const slots = 100_000
 
-/** From the start of the process' work to the first job at a server, with a journal of 100,000 jobs, half of them done. */
 export async function run(): Promise<Figures> {
+  const { openedMs, firstMs, statusMs } = await measureRestart(slots)
+  return {
+    question: 'restart with 100,000 jobs, half done; status under that load',
+    figures: {
+      'replayed after, ms': round(openedMs, 0),
+      'first dispatch after, ms': round(firstMs, 0),
+      'status p95, ms': round(quantile(statusMs, 0.95)),
+    },
+    bar: 'first dispatch ≤ 2 s; status p95 ≤ 20 ms',
+    pass: firstMs <= 2000 && quantile(statusMs, 0.95) <= 20,
+  }
+}
+
+/** From the start of the process' work to the first job at a server, with a journal of so many jobs, half of them done. */
+export async function measureRestart(
+  slots: number,
+): Promise<{ openedMs: number; firstMs: number; statusMs: number[] }> {
   const draft = await startDraft({ jobMs: 200, prepared: true })
   const { home, remove } = await makeHome()
   try {
-    await fill(home, draft.url)
+    await fill(home, draft.url, slots)
     const begin = performance.now()
     const open = await openAt(home, [draft.url])
     const openedMs = performance.now() - begin
@@ -25,16 +41,7 @@ export async function run(): Promise<Figures> {
     const firstMs = await submitted
     const statusMs = await askStatus(open.foundry)
     await open.close(0)
-    return {
-      question: 'restart with 100,000 jobs, half done; status under that load',
-      figures: {
-        'replayed after, ms': round(openedMs, 0),
-        'first dispatch after, ms': round(firstMs, 0),
-        'status p95, ms': round(quantile(statusMs, 0.95)),
-      },
-      bar: 'first dispatch ≤ 2 s; status p95 ≤ 20 ms',
-      pass: firstMs <= 2000 && quantile(statusMs, 0.95) <= 20,
-    }
+    return { openedMs, firstMs, statusMs }
   } finally {
     await draft.stop()
     await remove()
@@ -61,7 +68,7 @@ async function askStatus(foundry: Parameters<typeof createApi>[0]['foundry']): P
 }
 
 /** A journal as 50,000 rendered pictures leave it; the pictures themselves are not needed to start. */
-async function fill(home: string, url: string): Promise<void> {
+async function fill(home: string, url: string, slots: number): Promise<void> {
   const open = await openAt(home, [url])
   await open.foundry.farm.look()
   const { run: id } = await submit(

@@ -15,6 +15,7 @@ const layers = [
   'personas',
   'plugins',
   'farm',
+  'worker',
   'intake',
   'operations',
 ]

@@ -8,6 +8,7 @@ import { packageRoot } from '../../src/config/package-root.js'
 const pages = [
   'README.md',
   'src/README.md',
+  'src/config/README.md',
   'plugins/README.md',
   'manifests/README.md',
   'talents/README.md',

@@ -31,10 +31,11 @@ function commandsIn(help: string): string[] {
 
 t.test('every command explains itself with an example that parses', async t => {
   const top = commandsIn(await helpOf([]))
-  t.strictSame(top.slice(0, 3), ['render', 'avatars', 'daemon'])
+  t.strictSame(top.slice(0, 3), ['render', 'plan', 'avatars'])
   const all = [[], ...top.map(name => [name])]
-  for (const name of ['runs', 'talents']) all.push(...commandsIn(await helpOf([name])).map(inner => [name, inner]))
-  t.equal(all.length, 1 + top.length + 7 + 5)
+  for (const name of ['runs', 'talents', 'servers'])
+    all.push(...commandsIn(await helpOf([name])).map(inner => [name, inner]))
+  t.equal(all.length, 1 + top.length + 11 + 5 + 7)
   for (const words of all) {
     const help = await helpOf(words)
     const [, examples = ''] = /\nExamples:\n([^]*)/.exec(help) ?? []
@@ -100,7 +101,7 @@ t.test('completion of bash, in a bash', async t => {
   t.equal(complete('foundry', '--home', '../home', 'verify', 'au'), 'aurora-0123456789 aurora-9876543210')
   t.equal(complete('foundry', '--home', '=', '../home', 'verify', 'bru'), 'bruno-0123456789')
   cwd = join(dir, 'home/manifests')
-  for (const command of ['show', 'events', 'cancel', 'retry', 'rm'])
+  for (const command of ['show', 'events', 'priority', 'pause', 'resume', 'approve', 'cancel', 'retry', 'rm'])
     t.equal(complete('foundry', 'runs', command, 'br'), 'bruno-0123456789', `runs ${command}, below the home`)
   t.equal(complete('foundry', 'runs', 'show', 'bruno-0123456789', 'a'), '', 'one run is enough')
 
@@ -288,6 +289,20 @@ t.test('doctor says per workflow what a server lacks, and is content with one th
   t.match(one, { code: 0, out: /✔ workflow sdxl-text on \S+: can run/ }, one.out)
   t.equal(one.out.match(/draft talents/g)?.length, 1)
   t.notMatch((await foundry(['doctor', '--draft'], call)).out, /draft talents|can run/)
+})
+
+t.test('doctor warns of limits whose names nothing bears', async t => {
+  const dir = t.testdir({})
+  await foundry(['init', 'home'], { cwd: dir })
+  const call = { cwd: join(dir, 'home') }
+  const limits = { sd15: 1, 'sd15-text': 2, 'avatar.style.mecha': 1, sd51: 1 }
+  const servers = [{ name: 'draft', url: 'draft', limits: { sdxl: 0, 'nobody-knows-it': 1 } }]
+  await writeFile(join(call.cwd, 'foundry.yaml'), JSON.stringify({ limits, servers }))
+  const { code, out } = await foundry(['doctor'], call)
+  t.equal(code, 0, out)
+  t.match(out, /! limits: nothing is named "sd51", did you mean "sd15"\?\n/)
+  t.match(out, /! limits of draft: nothing is named "nobody-knows-it"\n/)
+  t.equal(out.match(/nothing is named/g)?.length, 2)
 })
 
 t.test('schemas for editors, with and without their version', async t => {

@@ -85,7 +85,7 @@ t.test('the same again sends nothing, a change renders what changed, --fresh ren
   t.notOk(trace.result.reusedFrom)
 })
 
-t.test('what a server lacks is journaled as such, and told with what to do', async t => {
+t.test('what no server has fails before anything is tried, and is told with what to do', async t => {
   const bare = await startDraftServer({ isDisguised: true, models: {}, faults: { prepared: true } })
   t.teardown(() => bare.close())
   const dir = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a') })
@@ -96,8 +96,8 @@ t.test('what a server lacks is journaled as such, and told with what to do', asy
   t.match(ended, { code: 1, out: said })
   const { answer } = await foundryJson<{ events: object[] }>(['runs', 'events', 'a'], { cwd: dir })
   t.match(
-    answer.events.filter(event => 'outcome' in event),
-    [{ kind: 'attempt-ended', outcome: 'missing-model', message: said }],
+    answer.events.filter(event => 'slot' in event),
+    [{ kind: 'slot-failed', reason: said }],
   )
   t.equal(bare.ledger.length, 0)
 })

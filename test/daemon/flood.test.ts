@@ -16,3 +16,9 @@ t.test('a burst of 2,000 drops is taken whole', async t => {
   t.equal(outcome.runs, 2000)
   t.comment(JSON.stringify(outcome))
 })
+
+t.test('a burst of 1,000 drops that came while the daemon stood still is taken whole', async t => {
+  const outcome = await floodGood(t.testdir({}), 1000, { isFrozen: true })
+  t.equal(outcome.runs, 1000)
+  t.comment(JSON.stringify(outcome))
+})

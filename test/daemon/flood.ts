@@ -37,14 +37,23 @@ export async function floodMalformed(home: string, { bad, good, seed }: { bad: n
   }
 }
 
-/** Many tiny good drops at once: every one becomes a run, though no server is there. */
-export async function floodGood(home: string, count: number): Promise<FloodOutcome> {
+/**
+ * Many tiny good drops at once: every one becomes a run, though no server is there. `isFrozen`: the daemon stands still while they
+ * come, so that its watcher misses what the system keeps no room for.
+ */
+export async function floodGood(
+  home: string,
+  count: number,
+  { isFrozen = false }: { isFrozen?: boolean } = {},
+): Promise<FloodOutcome> {
   const config = { quietSeconds: 1, templates: ['hero-portrait'], servers: [awayServer] }
   const daemon = await startDaemon(home, config, { flags: {} })
   try {
     await delayP99(daemon)
     const begin = performance.now()
+    if (isFrozen) daemon.child.kill('SIGSTOP')
     for (let at = 0; at < count; at++) writeFileSync(join(daemon.manifests, `kit-${at}.json`), tinyKit(at))
+    if (isFrozen) daemon.child.kill('SIGCONT')
     await counted(daemon, { refused: 0, accepted: count })
     const tookMs = performance.now() - begin
     return { unanswered: [], delayP99Ms: await delayP99(daemon), tookMs, ...(await figures(daemon)) }

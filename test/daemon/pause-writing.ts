@@ -1,10 +1,23 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, startDaemon } from './start-daemon.js'
 
+/** JSON, hence YAML. */
+const sized = `${JSON.stringify({ dot_id: 'sized', version: '1.0.0', sliders: { mecha: 1 } })}\n`
+
 /**
- * Writes half of a YAML kit, of a JSON kit, and of a kit that an order names, pauses, and writes the rest. Answers what went
+ * Writes half of a YAML kit, of a JSON kit, and of a kit that an order names, and two files that are
+ * empty in their whole length, pauses, and writes the rest. Answers what went
  * wrong: a drop that was taken or refused too early, or taken without its second half.
  */
 export async function pauseWriting(home: string, { pauseMs, quietSeconds }: { pauseMs: number; quietSeconds: number }) {
@@ -20,12 +33,16 @@ export async function pauseWriting(home: string, { pauseMs, quietSeconds }: { pa
     mkdirSync(path('examples'))
     for (const [name, first] of halves) writeFileSync(path(name), first)
     writeFileSync(path('order.json'), JSON.stringify({ personas: ['examples/named.yaml'] }))
+    // Network shares give a file its size first, and its bytes later.
+    writeFileSync(path('sized.json'), Buffer.alloc(sized.length, ' '))
+    writeFileSync(path('sized.yaml'), Buffer.alloc(sized.length))
     await sleep(pauseMs)
     const { total } = await daemon.get<{ total: number }>('/drops')
     for (const [name, , rest] of halves) appendFileSync(path(name), rest)
-    const runs = await eventually('three runs', async () => {
+    for (const name of ['sized.json', 'sized.yaml']) writeAt(path(name), sized)
+    const runs = await eventually('five runs', async () => {
       const answer = await daemon.get<{ runs: { folder: string; key: string }[] }>('/runs')
-      return answer.runs.length === 3 ? answer.runs : undefined
+      return answer.runs.length === 5 ? answer.runs : undefined
     })
     const wrong = runs.filter(({ folder }) => !readFileSync(join(folder, 'run.json'), 'utf8').includes('mecha'))
     return [
@@ -36,4 +53,10 @@ export async function pauseWriting(home: string, { pauseMs, quietSeconds }: { pa
   } finally {
     await daemon.kill()
   }
+}
+
+function writeAt(path: string, text: string): void {
+  const file = openSync(path, 'r+')
+  writeSync(file, text, 0)
+  closeSync(file)
 }

@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parse } from 'yaml'
 import type { LedgerEntry } from '../../plugins/provider-comfyui/draft-server/ledger.js'
 import { homePaths } from '../../src/config/home-paths.js'
+import { server } from '../../src/config/server-entry.js'
 import { isTemporary } from '../../src/files/durable.js'
 import { sha256 } from '../../src/files/hash.js'
 import { indexSlots, slotAt } from '../../src/plan/slots.js'
@@ -10,9 +12,13 @@ import type { FoundryEvent } from '../../src/record/events.js'
 import { replayJournal } from '../../src/record/journal-replay.js'
 import { imageFile, readRunFile, runFiles, traceFile } from '../../src/record/run-folder.js'
 import { applyEvent, emptyState, type FoundryState, type RunState, stateOf } from '../../src/record/state.js'
+import type { ServerEntry } from '../../src/schema/config.js'
 import type { RunManifest } from '../../src/schema/run-manifest.js'
 import { slotStates } from '../../src/schema/run.js'
 import type { Trace } from '../../src/schema/trace.js'
+import { checkActs, type ExpectedAct } from './check-acts.js'
+import { checkLeases, inFlightAtDeaths } from './check-leases.js'
+import type { Told } from './told-counts.js'
 
 export interface HomeFacts {
   /** What is wrong; empty when everything holds. */
@@ -23,6 +29,10 @@ export interface HomeFacts {
   failed: number
   attempts: number
   renders: number
+  /** Renders of a job that had been begun before. */
+  repeated: number
+  /** Attempts that were under way when an owner died. */
+  inFlight: number
   owners: number
   /** All events, the oldest first. */
   journal: FoundryEvent[]
@@ -32,13 +42,17 @@ export interface HomeFacts {
 export interface Expectation {
   /** Begins of jobs by the ledger of the server; left out, it is not looked at. */
   renders?: readonly LedgerEntry[]
-  /** Renders allowed beyond one per picture. */
-  extraRenders?: number
+  /** Renders allowed beyond one per picture: so many, or as many as attempts were under way when owners died. */
+  extraRenders?: number | 'in flight'
+  /** What the test did to the home, in order: all of it must be in the audit. */
+  acts?: readonly ExpectedAct[]
+  /** What the daemon told of itself after everything had ended. */
+  told?: Told
 }
 
 /**
- * Reads a home that nobody owns: journal, folders and the server's ledger, and says everything that does not hold.
- * Nothing that the running program remembers is asked: the state is replayed from the journal.
+ * Reads a home that nobody owns and holds it to the invariants I1 to I8 of `test/README.md`: journal, folders and the server's ledger. Says everything that
+ * does not hold. Nothing that the running program remembers is asked: the state is replayed from the journal.
  */
 export async function checkHome(home: string, expected: Expectation = {}): Promise<HomeFacts> {
   const paths = homePaths(home)
@@ -62,12 +76,20 @@ export async function checkHome(home: string, expected: Expectation = {}): Promi
       attempts: sums.attempts + run.attempts.reduce((sum, each) => sum + each, 0),
     }
   }
-  if (expected.renders) checkRenders(events, expected.renders, sums.slots + (expected.extraRenders ?? 0), problems)
+  checkLeases(events, { depths: depthsOf(home), renders: expected.renders }, problems)
+  checkActs(events, expected.acts ?? [], problems)
+  if (expected.told) checkTold(state, expected.told, problems)
+  const inFlight = inFlightAtDeaths(events)
+  const { extraRenders = 0 } = expected
+  const allowed = sums.slots + (extraRenders === 'in flight' ? inFlight : extraRenders)
+  if (expected.renders) checkRenders(events, expected.renders, allowed, problems)
   return {
     problems,
     runs: state.runs.size,
     ...sums,
     renders: expected.renders?.length ?? 0,
+    repeated: repeatsIn(expected.renders ?? []),
+    inFlight,
     owners: events.filter(event => event.kind === 'owner-started').length,
     journal: events,
     traces,
@@ -77,7 +99,12 @@ export async function checkHome(home: string, expected: Expectation = {}): Promi
 /** The state of the whole journal. On the way: attempts of a slot are numbered upwards without a gap, one at a time. */
 function replayChecked(events: readonly FoundryEvent[], problems: string[]): FoundryState {
   const state = emptyState()
+  let epoch = 0
   for (const event of events) {
+    if (event.kind === 'owner-started') {
+      if (event.epoch <= epoch) problems.push(`epoch ${event.epoch} came after ${epoch}`)
+      epoch = event.epoch
+    }
     const run = 'run' in event ? state.runs.get(event.run) : undefined
     if (run && event.kind === 'attempt-leased') {
       const { slot, attempt } = event
@@ -91,6 +118,35 @@ function replayChecked(events: readonly FoundryEvent[], problems: string[]): Fou
     applyEvent(state, event)
   }
   return state
+}
+
+/** What it told of itself is what a recount gives. */
+function checkTold(state: FoundryState, told: Told, problems: string[]): void {
+  const recount: Record<string, number> = Object.fromEntries(slotStates.map(each => [each, 0]))
+  for (const run of state.runs.values())
+    run.slots.forEach((_, ordinal) => {
+      const name = stateOf(run, ordinal)
+      recount[name] = (recount[name] ?? 0) + 1
+    })
+  const say = (what: string, one: unknown, other: unknown) => {
+    if (one !== other) problems.push(`${what}: the daemon told ${String(one)}, a recount gives ${String(other)}`)
+  }
+  for (const [name, count] of Object.entries(recount)) {
+    say(`slots ${name} in the metrics`, told.metrics[name], count)
+    say(`slots ${name} in the status`, told.status[name], count)
+  }
+  say('runs', told.runs, state.runs.size)
+  say('orphans', told.orphans, state.orphans)
+}
+
+function repeatsIn(renders: readonly LedgerEntry[]): number {
+  return renders.length - new Set(renders.map(({ job, promptId }) => job ?? promptId)).size
+}
+
+/** By server of `foundry.yaml`. */
+function depthsOf(home: string): Map<string, number> {
+  const { servers } = parse(readFileSync(join(home, 'foundry.yaml'), 'utf8')) as { servers?: ServerEntry[] }
+  return new Map((servers ?? []).map(each => [each.name, each.depth ?? server({ name: '' }).depth]))
 }
 
 /** Nothing half-made stays: no staged picture, no temporary file. */

@@ -3,7 +3,17 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkHome, type HomeFacts } from './check-home.js'
 import { makeHome } from './make-home.js'
-import { type Command, foundry, randomNumbers, rendersOf, startDaemon, startDraft, until } from './processes.js'
+import { type Told, toldCounts } from './told-counts.js'
+import {
+  type Command,
+  type Draft,
+  foundry,
+  randomNumbers,
+  rendersOf,
+  startDaemon,
+  startDraft,
+  until,
+} from './processes.js'
 
 export interface Rampage {
   folder: string
@@ -11,46 +21,75 @@ export interface Rampage {
   kills: number
   slots: number
   jobMs: number
+  servers?: number
 }
 
-/** After the process was started; it is ready after some 400 ms, so that kills hit its start as well as its work. */
-const firstKillMs = 150
-const lastKillMs = 900
+export interface RampageFacts extends HomeFacts {
+  killed: number
+  sinceMs: number
+  /** From the start of the last process to its word that it is ready. */
+  readyMs: number
+  /** From the last owner's first event to the first attempt that it took up or made; undefined where nothing was left to do. */
+  resumedMs: number | undefined
+}
+
+/** Every second kill hits the start of a process, after so long; the others hit its work, so long after it was ready. */
+const startKillMsMax = 900
+const workKillMsMax = 900
 const endLimitMs = 120_000
 
 /** Kills a daemon again and again while it works off an order, starts another at once each time, and lets the last one end. */
-export async function rampage({
-  folder,
-  seed,
-  kills,
-  slots,
-  jobMs,
-}: Rampage): Promise<HomeFacts & { killed: number; sinceMs: number }> {
+export async function rampage({ folder, seed, kills, slots, jobMs, servers = 1 }: Rampage): Promise<RampageFacts> {
   mkdirSync(folder, { recursive: true })
   const home = join(folder, 'home')
-  const draft = await startDraft(join(folder, 'ledger.jsonl'), { faults: { jobMs, prepared: true } })
   const random = randomNumbers(seed)
   const begin = performance.now()
+  const drafts: Draft[] = []
   let daemon: Command | undefined
   let killed = 0
   try {
-    makeHome(home, { slots, serverUrl: draft.url })
+    for (let at = 1; at <= servers; at++)
+      drafts.push(await startDraft(join(folder, `gpu${at}.jsonl`), { faults: { jobMs, prepared: true } }))
+    makeHome(home, { slots, servers: drafts.map(({ url }, at) => ({ name: `gpu${at + 1}`, url, depth: 2 })) })
     for (; killed < kills && !isFinished(home); killed++) {
       daemon = foundry(['daemon', '--home', home, '--port', '0'])
-      await sleep(firstKillMs + random(lastKillMs - firstKillMs))
+      if (killed % 2 === 1) await daemon.says('daemon ready')
+      await sleep(random(killed % 2 === 1 ? workKillMsMax : startKillMsMax))
       await daemon.kill()
     }
+    const startedAt = performance.now()
     daemon = await startDaemon(home)
+    const readyMs = performance.now() - startedAt
     await until('the end of the run', () => isFinished(home), endLimitMs)
+    const told = await toldAtRest(home)
     daemon.child.kill('SIGTERM')
     const code = await daemon.ended
-    const facts = await checkHome(home, { renders: rendersOf(draft.ledgerFile), extraRenders: killed })
+    const renders = drafts.flatMap(({ ledgerFile }) => rendersOf(ledgerFile))
+    const facts = await checkHome(home, { renders, extraRenders: 'in flight', told })
     if (code !== 0) facts.problems.push(`the last daemon ended with ${code}`)
-    return { ...facts, killed, sinceMs: performance.now() - begin }
+    return { ...facts, killed, sinceMs: performance.now() - begin, readyMs, resumedMs: resumedMs(facts) }
   } finally {
     await daemon?.kill()
-    await draft.kill()
+    for (const draft of drafts) await draft.kill()
   }
+}
+
+/** The report is written a moment before the end of its run is counted, so what is told is asked for until it stays the same. */
+async function toldAtRest(home: string): Promise<Told> {
+  let told = await toldCounts(home)
+  for (;;) {
+    await sleep(restMs)
+    const again = await toldCounts(home)
+    if (JSON.stringify(again) === JSON.stringify(told)) return told
+    told = again
+  }
+}
+const restMs = 100
+
+function resumedMs({ journal }: HomeFacts): number | undefined {
+  const last = journal.findLastIndex(event => event.kind === 'owner-started')
+  const next = journal.slice(last).find(event => event.kind === 'attempt-leased' || event.kind === 'slot-done')
+  return next && next.at - (journal[last]?.at ?? 0)
 }
 
 /** Whether every run of the home has its report, which is written last. */

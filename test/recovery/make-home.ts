@@ -4,7 +4,12 @@ import { join } from 'node:path'
 export interface HomeOptions {
   /** Pictures of the order `order.yaml`; 0 writes none. */
   slots: number
-  serverUrl: string
+  /** Exact seeds, one for each picture. */
+  seeds?: readonly number[]
+  /** The one server; or, with `servers`, none. */
+  serverUrl?: string
+  /** Several servers, each its own keys. */
+  servers?: readonly Record<string, unknown>[]
   depth?: number
   /** Further keys of the server entry. */
   server?: Record<string, unknown>
@@ -15,20 +20,22 @@ export interface HomeOptions {
 /** Writes a home whose pictures are 64 pixels wide, and one order in its watched folder. Answers the order's path. */
 export function makeHome(home: string, options: HomeOptions): string {
   const { serverUrl, depth = 2, server = {}, config = {} } = options
+  const servers = options.servers ?? [{ name: 'gpu', url: serverUrl, depth, ...server }]
   mkdirSync(join(home, 'manifests', 'examples'), { recursive: true })
   mkdirSync(join(home, 'templates'), { recursive: true })
-  const entry = { name: 'gpu', url: serverUrl, depth, options: { renderer: 'draft' }, ...server }
+  const entries = servers.map(each => ({ options: { renderer: 'draft' }, ...each }))
   // JSON is YAML.
-  writeFileSync(join(home, 'foundry.yaml'), JSON.stringify({ servers: [entry], ...config }))
+  writeFileSync(join(home, 'foundry.yaml'), JSON.stringify({ servers: entries, ...config }))
   writeFileSync(join(home, 'templates', 'tiny.template.yaml'), template)
   writeFileSync(join(home, 'manifests', 'examples', 'pip.yaml'), kit)
-  return writeOrder(home, 'order', options.slots)
+  return writeOrder(home, 'order', options.slots, options.seeds)
 }
 
 /** Drops a render order into the home. */
-export function writeOrder(home: string, name: string, count: number, seed = 1): string {
+export function writeOrder(home: string, name: string, count: number, seeds?: number | readonly number[]): string {
   const path = join(home, 'manifests', `${name}.yaml`)
-  const order = { $schema: 'render-order/1', name, personas: ['examples/pip.yaml'], templates: ['tiny'], seed, count }
+  const chosen = typeof seeds === 'object' ? { seeds } : { seed: seeds ?? 1, count }
+  const order = { $schema: 'render-order/1', name, personas: ['examples/pip.yaml'], templates: ['tiny'], ...chosen }
   if (count > 0) writeFileSync(path, `${JSON.stringify(order)}\n...\n`)
   return path
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import type { ExpectedAct } from './check-acts.js'
 import { checkHome, filesUnder } from './check-home.js'
 import { isFinished } from './kill-daemon.js'
 import { makeHome, writeOrder } from './make-home.js'
@@ -82,9 +83,44 @@ t.test('a run that is cancelled ends, keeps what is done, and goes on when retri
   await until('the end of the rest', () => isFinished(home))
   daemon.child.kill('SIGTERM')
   t.equal(await daemon.ended, 0)
-  const facts = await checkHome(home)
+  const acts = (['run-accepted', 'run-cancelled', 'run-retried'] as const).map(kind => ({ kind, run: id }))
+  const facts = await checkHome(home, { renders: rendersOf(draft.ledgerFile), extraRenders: 2, acts })
   t.strictSame(facts.problems, [])
   t.equal(facts.done, 60)
+})
+
+t.test('whatever operators do to runs and servers is in the audit, also after a kill', async t => {
+  const { draft, home, run } = await draftOf(t, 'audited', { jobMs: 60 })
+  makeHome(home, { slots: 40, serverUrl: draft.url })
+  let daemon = await startDaemon(home)
+  t.teardown(() => daemon.kill())
+  await until('a picture', () => filesUnder(join(home, 'runs')).some(each => each.endsWith('.png')))
+  const [id = ''] = readdirSync(join(home, 'runs'))
+  const acts: ExpectedAct[] = [{ kind: 'run-accepted', run: id }]
+  for (const [kind, ...command] of [
+    ['run-changed', 'runs', 'priority', id, 'rush'],
+    ['run-paused', 'runs', 'pause', id],
+    ['server-mode', 'servers', 'drain', 'gpu'],
+    ['server-mode', 'servers', 'resume', 'gpu'],
+    ['server-forgiven', 'servers', 'forgive', 'gpu'],
+    ['run-resumed', 'runs', 'resume', id],
+  ] as const) {
+    const { code, said } = await run(...command)
+    t.equal(code, 0, `${command.join(' ')}: ${said}`)
+    acts.push({ kind, ...(kind.startsWith('run') ? { run: id } : { server: 'gpu' }) })
+    if (kind !== 'server-mode') continue
+    await daemon.kill()
+    daemon = await startDaemon(home)
+  }
+  await until('its end', () => isFinished(home), 60_000)
+  const { total } = JSON.parse((await run('audit', '--json')).stdout) as { total: number }
+  daemon.child.kill('SIGTERM')
+  t.equal(await daemon.ended, 0)
+  const facts = await checkHome(home, { renders: rendersOf(draft.ledgerFile), extraRenders: 'in flight', acts })
+  t.strictSame(facts.problems, [])
+  t.equal(total, facts.journal.filter(event => 'by' in event).length)
+  const forgotten = [...acts, { kind: 'run-removed' as const }]
+  t.match((await checkHome(home, { acts: forgotten })).problems, ['run-removed of the home is not in the audit'])
 })
 
 t.test('pictures and traces that were deleted by hand are rendered again, whatever crashes meanwhile', async t => {

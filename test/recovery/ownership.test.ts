@@ -76,6 +76,23 @@ t.test('a daemon whose epoch has passed stops writing at once', async t => {
   t.equal(pictures(home), left, 'nothing is written any more')
 })
 
+t.test('the record of a dead owner whose number another process has by now stops nobody', async t => {
+  const home = join(folder, 'reused')
+  const order = makeHome(home, { slots: 20, serverUrl: draft.url })
+  const first = await startDaemon(home)
+  t.teardown(() => first.kill())
+  await until('a picture', () => pictures(home) > 0)
+  await first.kill()
+  const file = join(home, '.foundry', 'owner.json')
+  const record = JSON.parse(readFileSync(file, 'utf8')) as object
+  writeFileSync(file, JSON.stringify({ ...record, pid: process.pid }))
+  const second = foundry(['render', order, '--home', home])
+  t.equal(await second.ended, 0, second.stderr())
+  const facts = await checkHome(home)
+  t.strictSame(facts.problems, [])
+  t.match(facts, { done: 20, owners: 2 })
+})
+
 t.test('SIGTERM lets a daemon end what is on the servers, within its bound', async t => {
   const home = join(folder, 'drain')
   makeHome(home, { slots: 200, serverUrl: draft.url, config: { drainSeconds: 10 } })

@@ -11,7 +11,7 @@ import { plainNode } from '../plain-node.js'
 
 /** The compiled code: this file is `<output>/test/recovery/processes.js`. */
 const output = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
-const startLimitMs = 20_000
+const startLimitMs = 60_000
 
 export interface Draft {
   url: string

@@ -3,12 +3,15 @@ import { join } from 'node:path'
 import t from 'tap'
 import { checkHome } from './check-home.js'
 import { makeHome } from './make-home.js'
-import { foundry, startDraft } from './processes.js'
+import { foundry, rendersOf, startDraft } from './processes.js'
 
 const folder = t.testdir()
 const draft = await startDraft(join(folder, 'ledger.jsonl'), { faults: { prepared: true, jobMs: 20 } })
 t.teardown(() => draft.kill())
 t.jobs = 2
+
+/** After a failed sync nothing more is accepted. */
+const stoppedMsMax = 100
 
 const newestSegment = (home: string) => {
   const journal = join(home, '.foundry', 'journal')
@@ -93,4 +96,39 @@ t.test('a journal that cannot be synced ends the process, and the next start rec
   const facts = await checkHome(home)
   t.strictSame(facts.problems, [])
   t.equal(facts.done, 4)
+})
+
+t.test('a daemon whose journal cannot be synced stops at once, and the next one goes on', async t => {
+  const home = join(folder, 'daemon-fsync')
+  const own = await startDraft(join(folder, 'daemon-fsync.jsonl'), { faults: { prepared: true, jobMs: 20 } })
+  t.teardown(() => own.kill())
+  const order = makeHome(home, { slots: 40, serverUrl: own.url })
+  const daemon = foundry(['daemon', '--home', home, '--port', '0'], { FOUNDRY_FAILPOINTS: 'sync=error@25' })
+  t.teardown(() => daemon.kill())
+  t.equal(await daemon.ended, 70, daemon.stderr())
+  const said = daemon
+    .stderr()
+    .split('\n')
+    .filter(each => each.startsWith('{'))
+  const failed = said
+    .map(each => JSON.parse(each) as { time: number; msg: string })
+    .find(({ msg }) => msg === 'daemon failed')
+  t.ok(failed, 'it says why')
+  const { journal } = await checkHome(home)
+  const late = (at: number) => at - (failed?.time ?? 0)
+  const latest = Math.max(...journal.map(({ at }) => late(at)))
+  // A job that was on the server waits there for its turn, so what counts is what was sent.
+  const prompts = new Set(journal.flatMap(event => (event.kind === 'attempt-leased' ? [event.promptId] : [])))
+  t.ok(latest <= stoppedMsMax, `the last record is ${latest} ms after the failure`)
+  const renders = rendersOf(own.ledgerFile)
+  t.ok(
+    renders.every(({ promptId }) => prompts.has(promptId)),
+    'nothing was sent that is not in the journal',
+  )
+  t.comment(`the last record is ${latest} ms after the failure`)
+  const again = foundry(['render', order, '--home', home])
+  t.equal(await again.ended, 0, again.stderr())
+  const facts = await checkHome(home, { renders: rendersOf(own.ledgerFile), extraRenders: 'in flight' })
+  t.strictSame(facts.problems, [])
+  t.equal(facts.done, 40)
 })

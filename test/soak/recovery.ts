@@ -1,39 +1,28 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { rampage } from '../recovery/kill-daemon.js'
+import { renderOn } from '../recovery/farm-faults.js'
 import { renderWith, serverFaults } from '../recovery/server-faults.js'
+import { beginSoak } from './begin.js'
 
-/** Many kills of a daemon, with several seeds, and every fault of a server at length: `node dist/test/soak/recovery.js [SEED]`. */
-const seed = Number(process.argv[2] ?? Date.now() % 1_000_000)
-const rounds = 5
+/** Every fault of a server at length, and a server that fails everything among good ones: `node dist/test/soak/recovery.js [SEED]`. */
+const soak = beginSoak('recovery')
 const timesLonger = 5
-const folder = mkdtempSync(join(tmpdir(), 'foundry-soak-'))
-const tell = (facts: object) => console.log(JSON.stringify({ soak: 'recovery', ...facts }))
-let isGood = true
 
-for (let round = 0; round < rounds; round++) {
-  const place = join(folder, `kill-${round}`)
-  const { problems, done, killed, renders, sinceMs } = await rampage({
-    folder: place,
-    seed: seed + round,
-    kills: 60,
-    slots: 300,
-    jobMs: 30,
-  })
-  tell({ seed: seed + round, killed, done, renders, seconds: Math.round(sinceMs / 1000), problems })
-  if (problems.length === 0 && done === 300) rmSync(place, { recursive: true })
-  else isGood = false
-}
-
-for (const [at, [title, fault]] of Object.entries(serverFaults).entries()) {
-  const place = join(folder, `fault-${at}`)
+for (const [title, fault] of Object.entries(serverFaults)) {
   const slots = fault.slots * timesLonger
-  const { code, facts } = await renderWith(place, { ...fault, slots })
-  tell({ fault: title, code, done: facts.done, renders: facts.renders, problems: facts.problems })
-  if (code === 0 && facts.problems.length === 0 && facts.done === slots) rmSync(place, { recursive: true })
-  else isGood = false
+  const { code, facts } = await renderWith(soak.place(title), { ...fault, slots })
+  const { done, renders, problems } = facts
+  soak.tell(title, code === 0 && problems.length === 0 && done === slots, { code, done, renders, problems })
 }
 
-if (isGood) rmSync(folder, { recursive: true })
-else process.exitCode = 1
+const holed = 'a server that fails everything'
+const chargedShareMax = 0.01
+const fast = { options: { faults: { jobMs: 60 } } }
+const hole = { options: { faults: { jobMs: 50, failRate: 1 } } }
+const { code, facts, ended } = await renderOn(soak.place(holed), {
+  slots: 1000,
+  members: [fast, hole, fast, fast],
+  extra: 0,
+})
+const failed = ended.filter(({ outcome }) => outcome !== 'withdrawn').length
+const isGood = code === 0 && facts.problems.length === 0 && failed <= 1000 * chargedShareMax
+soak.tell(holed, isGood, { code, failed, done: facts.done, problems: facts.problems })
+soak.end()

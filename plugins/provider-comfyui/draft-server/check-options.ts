@@ -18,6 +18,7 @@ const bodyBytesMax = 4 * 1024 ** 3
 
 const ms = number(0, msMax)
 const count = whole(0, countMax)
+const anyText: Rule = { allowed: 'a text', isFit: value => typeof value === 'string' }
 const yesOrNo: Rule = { allowed: 'true or false', isFit: value => typeof value === 'boolean' }
 
 export const faultRules: Readonly<Record<keyof Faults, Rule>> = {
@@ -25,10 +26,13 @@ export const faultRules: Readonly<Record<keyof Faults, Rule>> = {
   stepMs: ms,
   steps: whole(0, stepsMax),
   modelLoadMs: ms,
+  loraLoadMs: ms,
   failRate: number(0, 1),
   failSeed: whole(0, seedMax),
   failNext: count,
   failWith: oneOf('error', 'out-of-memory'),
+  failOn: anyText,
+  crashOn: anyText,
   workerDead: yesOrNo,
   historyLateMs: ms,
   dropSocketsEveryMs: ms,

@@ -104,7 +104,18 @@ async function createState(options: DraftServerOptions, cutConnections: () => vo
   const cache: NodeCache = new Map()
   const status = () => ({ status: { exec_info: { queue_remaining: worker.remaining } } })
   const hub = new ClientHub(traits.features, status)
-  const worker: Worker = new Worker({ traits, catalogue, hub, cache, facts, save: place, faults, history, ledger })
+  const worker: Worker = new Worker({
+    traits,
+    catalogue,
+    hub,
+    cache,
+    facts,
+    save: place,
+    faults,
+    history,
+    ledger,
+    crash: () => state.restart(),
+  })
   const state: ServerState = {
     traits,
     catalogue,
@@ -119,6 +130,7 @@ async function createState(options: DraftServerOptions, cutConnections: () => vo
     isDisguised: options.isDisguised ?? false,
     counter: 0,
     startedAt: Date.now(),
+    requests: 0,
     applyFaults(changes) {
       Object.assign(faults, changes)
       hub.isSilent = faults.silentSockets
@@ -130,7 +142,7 @@ async function createState(options: DraftServerOptions, cutConnections: () => vo
       hub.dropAll()
       cutConnections()
       history.clear()
-      cache.clear()
+      worker.free(true)
       files.clearTemp()
       place.tempLetters = fiveLetters()
       state.counter = 0
@@ -148,6 +160,7 @@ async function answer(
   const { state, route, bodyBytesMax } = place
   const url = requestUrl(request)
   const method = request.method ?? 'GET'
+  if (!url.pathname.startsWith('/draft/')) state.requests++
   const exchange = new Exchange(request, response, url, bodyBytesMax, state.traits.headers)
   if (isForeignOrigin(request)) return exchange.empty(403)
   if (method === 'OPTIONS') return exchange.empty(200)

@@ -18,6 +18,8 @@ export interface LedgerEntry {
   endedAt?: number
   /** Duration with fractions, from a clock that cannot jump. */
   serviceMs?: number
+  /** What loading models and LoRAs took of it, where it took any. */
+  loadMs?: number
   outcome: 'running' | 'success' | 'error' | 'interrupted' | 'lost'
   /** Pictures painted, also when the job reports none of them. */
   outputs: Record<string, unknown>[]
@@ -51,8 +53,9 @@ export class Ledger {
     return entry
   }
 
-  end(entry: LedgerEntry, outcome: LedgerEntry['outcome'], serviceMs: number): void {
-    Object.assign(entry, { outcome, endedAt: Date.now(), serviceMs })
+  end(entry: LedgerEntry, outcome: LedgerEntry['outcome'], took: { serviceMs: number; loadMs?: number }): void {
+    const { serviceMs, loadMs = 0 } = took
+    Object.assign(entry, { outcome, endedAt: Date.now(), serviceMs, ...(loadMs > 0 && { loadMs }) })
     this.write(entry)
   }
 

@@ -3,8 +3,9 @@ import { startDraftServer } from './draft-server.js'
 import type { DraftServerOptions } from './options.js'
 
 /**
- * A draft server as a process of its own: `node …/draft-server/main.js --port 8188 --options '{"faults": {"jobMs": 200}}'`.
- * Prints one JSON line with the URL once it listens, and ends at SIGTERM or SIGINT.
+ * A draft server as a process of its own: `node …/draft-server/main.js --port 8188 --options '{"faults": {"jobMs": 200}}'`; with
+ * a list of options one server for each, all in this process. Prints one JSON line with the URLs once they listen, and ends at
+ * SIGTERM or SIGINT.
  */
 const { values } = parseArgs({
   options: {
@@ -14,10 +15,14 @@ const { values } = parseArgs({
   },
 })
 // The caller promises the shape of the options: this entry is for tests and benchmarks.
-const options = JSON.parse(values.options) as DraftServerOptions
+const given = JSON.parse(values.options) as DraftServerOptions | DraftServerOptions[]
 const ledgerFile = values['ledger-file']
-const server = await startDraftServer({ ...options, port: Number(values.port), ...(ledgerFile && { ledgerFile }) })
-process.stdout.write(`${JSON.stringify({ url: server.url, pid: process.pid })}\n`)
+const alone = { port: Number(values.port), ...(ledgerFile && { ledgerFile }) }
+const servers = await Promise.all(
+  Array.isArray(given) ? given.map(each => startDraftServer(each)) : [startDraftServer({ ...given, ...alone })],
+)
+const urls = servers.map(each => each.url)
+process.stdout.write(`${JSON.stringify({ url: urls[0], urls, pid: process.pid })}\n`)
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.once(signal, () => void server.close().then(() => process.exit(0)))
+  process.once(signal, () => void Promise.all(servers.map(each => each.close())).then(() => process.exit(0)))
 }

@@ -21,7 +21,7 @@ export interface NodeDefinition {
   /** Declared in the newer style from this version on (`always`: in both versions). */
   newStyle?: 'always' | '0.12.1'
   module?: string
-  /** Reads heavy files: the first of them in a job pays `modelLoadMs`. */
+  /** Reads files of models: the first of them in a job pays `modelLoadMs` and `loraLoadMs`. */
   loadsModel?: boolean
   /** What the outputs are; absent: one blended look per output. */
   evaluate?(node: RunningNode): NodeResult | Promise<NodeResult>

@@ -88,6 +88,7 @@ function loraLoader(name: string, withClip: boolean): NodeDefinition {
       ...(withClip && { strength_clip: tip(strength(), 'How strongly.') }),
     },
     outputs: withClip ? ['MODEL', 'CLIP'] : ['MODEL'],
+    loadsModel: true,
     evaluate: ({ inputs, files }) => {
       readModel(files, 'loras', String(inputs.lora_name))
       const lora = { talent: String(inputs.lora_name), effective: Number(inputs.strength_model) }

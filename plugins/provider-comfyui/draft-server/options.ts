@@ -45,12 +45,18 @@ export interface Faults {
   steps: number
   /** Cost of loading when the set of model files differs from that of the job before. */
   modelLoadMs: number
+  /** Cost of loading when the LoRAs differ from those of the job before. */
+  loraLoadMs: number
   /** Share of jobs that fail, 0…1, drawn from `failSeed`. */
   failRate: number
   failSeed: number
   /** How many of the next jobs fail. */
   failNext: number
   failWith: 'error' | 'out-of-memory'
+  /** Jobs whose graph, as JSON, contains this text fail. Empty: none. */
+  failOn: string
+  /** Such jobs take the server down, as by a kill and a start. Empty: none. */
+  crashOn: string
   /** The worker is dead: HTTP answers, jobs are accepted, nothing runs. */
   workerDead: boolean
   /** Milliseconds between `execution_success` and the entry in the history. */
@@ -86,10 +92,13 @@ export const noFaults: Readonly<Faults> = {
   stepMs: 0,
   steps: 0,
   modelLoadMs: 0,
+  loraLoadMs: 0,
   failRate: 0,
   failSeed: 1,
   failNext: 0,
   failWith: 'error',
+  failOn: '',
+  crashOn: '',
   workerDead: false,
   historyLateMs: 0,
   dropSocketsEveryMs: 0,

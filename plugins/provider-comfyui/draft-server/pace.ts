@@ -4,7 +4,8 @@ import type { Faults } from './options.js'
 /** How long a job takes. Deadlines are absolute, so that the lateness of timers does not add up. */
 export class Pace {
   private readonly startedAt = performance.now()
-  private loadMs = 0
+  /** What loading took of it. */
+  loadMs = 0
 
   constructor(
     private readonly faults: Readonly<Faults>,
@@ -15,11 +16,10 @@ export class Pace {
     return performance.now() - this.startedAt
   }
 
-  /** Reads the models of a job from the disk, as it were. */
-  async load(): Promise<void> {
-    if (this.faults.modelLoadMs === 0) return
-    this.loadMs += this.faults.modelLoadMs
-    await this.until(this.elapsedMs + this.faults.modelLoadMs)
+  /** Reads files of models from the disk, as it were. */
+  async load(ms: number): Promise<void> {
+    this.loadMs += ms
+    await this.until(this.elapsedMs + ms)
   }
 
   /** The steps a sampler reports. */

@@ -8,6 +8,7 @@ import type { ServerState } from './server-state.js'
 export function draftRoutes(state: ServerState): Routes {
   return {
     'GET /draft/ledger': x => x.json(state.ledger.entries),
+    'GET /draft/requests': x => x.json({ requests: state.requests }),
     'GET /draft/faults': x => x.json(state.faults),
     'POST /draft/faults': async x => {
       const body = await x.jsonBody()

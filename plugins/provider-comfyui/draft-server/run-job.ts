@@ -11,6 +11,8 @@ import { ProgressBoard } from './progress-board.js'
 export interface JobResult {
   outcome: 'success' | 'error' | 'interrupted'
   serviceMs: number
+  /** What loading took of it. */
+  loadMs: number
   entry: HistoryEntry
 }
 
@@ -56,6 +58,7 @@ export async function runJob(job: QueuedJob, place: JobPlace, signal: AbortSigna
   const result = (outcome: JobResult['outcome']): JobResult => ({
     outcome,
     serviceMs: run.pace.elapsedMs,
+    loadMs: run.pace.loadMs,
     entry: {
       prompt: [job.number, job.promptId, job.graph, job.extraData, job.outputs],
       ...reported,

@@ -24,6 +24,8 @@ export interface ServerState {
   isDisguised: boolean
   counter: number
   startedAt: number
+  /** How many requests were answered, without those that only a draft server knows. */
+  requests: number
   applyFaults(changes: Partial<Faults>): void
   loseQueue(): void
   restart(): void

@@ -1,4 +1,5 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { printExact } from './exact-json.js'
 import { isRecord, type DraftGraph } from './graph.js'
 import type { History } from './history.js'
 import { JobHeap, type QueuedJob } from './job-heap.js'
@@ -9,6 +10,8 @@ import { runJob, type JobResult } from './run-job.js'
 import type { Pace } from './pace.js'
 
 export type WorkerPlace = Omit<JobPlace, 'isInterrupted' | 'fails' | 'loadModels'> & {
+  /** Ends everything as a killed process would, and begins anew. */
+  crash(): void
   history: History
   ledger: Ledger
 }
@@ -22,6 +25,7 @@ export class Worker {
   private current = new AbortController()
   private wake: () => void = () => undefined
   private modelSet = ''
+  private loraSet = ''
   private failState: number
   private readonly closing = new AbortController()
   private readonly ended: Promise<void>
@@ -100,10 +104,11 @@ export class Worker {
     const entry = ledger.begin(job)
     const startedAt = performance.now()
     try {
-      const result = await runJob(job, this.jobPlace(), signal)
+      const result = await runJob(job, this.jobPlace(job), signal)
       entry.outputs.push(...picturesOf(result))
       if (useFault(faults, 'noOutputs')) result.entry.outputs = {}
-      ledger.end(entry, result.outcome, result.serviceMs)
+      ledger.end(entry, result.outcome, result)
+      this.loraSet = lorasOf(job.graph as DraftGraph)
       hub.running = undefined
       if (faults.historyLateMs > 0) await sleep(faults.historyLateMs, undefined, { signal })
       history.add(job.promptId, result.entry)
@@ -114,16 +119,19 @@ export class Worker {
     } catch (thrown) {
       if (!signal.aborted) throw thrown
       hub.running = undefined
-      if (entry.outcome === 'running') ledger.end(entry, 'lost', performance.now() - startedAt)
+      if (entry.outcome === 'running') ledger.end(entry, 'lost', { serviceMs: performance.now() - startedAt })
     }
     this.dropUnwanted()
   }
 
-  private jobPlace(): JobPlace {
+  private jobPlace(job: QueuedJob): JobPlace {
+    const graph = printExact(job.graph)
+    const { failOn, crashOn } = this.place.faults
+    if (crashOn !== '' && graph.includes(crashOn)) setImmediate(() => this.place.crash())
     return {
       ...this.place,
       isInterrupted: () => this.interrupted,
-      fails: this.drawFailure(),
+      fails: this.drawFailure() || (failOn !== '' && graph.includes(failOn)),
       loadModels: (graph, pace) => this.loadModels(graph, pace),
     }
   }
@@ -136,25 +144,35 @@ export class Worker {
   }
 
   private async loadModels(graph: DraftGraph, pace: Pace): Promise<void> {
+    const { modelLoadMs, loraLoadMs } = this.place.faults
     const modelSet = modelsOf(graph)
-    if (modelSet === this.modelSet) return
+    const loraSet = lorasOf(graph)
+    const isLoraNew = loraSet !== '' && loraSet !== this.loraSet
+    const ms = (modelSet === this.modelSet ? 0 : modelLoadMs) + (isLoraNew ? loraLoadMs : 0)
     this.modelSet = modelSet
-    await pace.load()
+    this.loraSet = loraSet
+    if (ms > 0) await pace.load(ms)
   }
 
   private dropUnwanted(): void {
-    if (this.unwanted !== 'nothing') this.modelSet = ''
+    if (this.unwanted !== 'nothing') this.modelSet = this.loraSet = ''
     if (this.unwanted === 'results') this.place.cache.clear()
     this.unwanted = 'nothing'
   }
 }
 
-/** The heavy files of a graph, as one text. LoRAs are light. */
+/** The heavy files of a graph, as one text. */
 function modelsOf(graph: DraftGraph): string {
+  return filesOf(graph, name => /_name\d?$/.test(name) && name !== 'lora_name' && name !== 'sampler_name')
+}
+
+function lorasOf(graph: DraftGraph): string {
+  return filesOf(graph, name => name === 'lora_name')
+}
+
+function filesOf(graph: DraftGraph, isMeant: (input: string) => boolean): string {
   const names = Object.values(graph).flatMap(({ inputs }) =>
-    Object.entries(inputs ?? {}).flatMap(([name, value]) =>
-      /_name\d?$/.test(name) && name !== 'lora_name' && name !== 'sampler_name' ? [String(value)] : [],
-    ),
+    Object.entries(inputs ?? {}).flatMap(([name, value]) => (isMeant(name) ? [String(value)] : [])),
   )
   return [...new Set(names)].sort().join('\n')
 }

@@ -36,6 +36,17 @@ t.test('follow is told everything by the socket, and asks for no history', async
   t.equal(server.calls.filter(call => call.url.startsWith('/history')).length, 0)
 })
 
+t.test('follow passes over a progress that is no number', async t => {
+  const { server, connection } = await start(t, never)
+  const attempt = makeAttempt()
+  await connection.submit(makeJob(), attempt, signal)
+  const events = collect(connection.follow(attempt, signal))
+  const data = `{"prompt_id":"${attempt.promptId}","value":1e999,"max":20}`
+  for (const socket of server.sockets.values()) socket.send(`{"type":"progress","data":${data}}`)
+  server.finish(attempt.promptId)
+  t.notOk((await events).some(({ kind }) => kind === 'progress'))
+})
+
 t.test('follow gives all it knows to whoever comes late', async t => {
   const { server, connection } = await start(t, never)
   const attempt = makeAttempt()
@@ -140,6 +151,23 @@ t.test('follow goes on by asking when the socket is dropped, and the next job ha
   server.finish(second.promptId)
   t.equal(outcomeOf(await later), 'finished: jtest-2_00001_.png')
   t.not(server.posted[0]?.clientId, server.posted[1]?.clientId)
+})
+
+t.test('follow goes on by asking while the clock of the machine is set back', async t => {
+  const { server, connection } = await start(t)
+  const attempt = makeAttempt()
+  await connection.submit(makeJob(), attempt, signal)
+  const events = collect(connection.follow(attempt, signal))
+  server.start(attempt.promptId)
+  for (const socket of server.sockets.values()) socket.terminate()
+  await until(() => server.callsTo(`GET /history/${attempt.promptId}`).length > 0)
+  const { now } = Date
+  t.teardown(() => (Date.now = now))
+  Date.now = () => now() - 3_600_000
+  const asked = server.callsTo(`GET /history/${attempt.promptId}`).length
+  await until(() => server.callsTo(`GET /history/${attempt.promptId}`).length > asked + 1)
+  server.finish(attempt.promptId)
+  t.equal(outcomeOf(await events), 'finished: jtest-1_00001_.png')
 })
 
 t.test('follow does without a socket', async t => {

@@ -1,39 +1,25 @@
 import t from 'tap'
-import { chooseLane } from '../../../src/farm/choose-lane.js'
 import {
   attemptsEndedMax,
   chooseNextStep,
   isCharged,
   retryDelayMs,
   retryDelayMsMax,
+  serversFailedMax,
 } from '../../../src/farm/choose-next-step.js'
 import { identifyModels } from '../../../src/farm/identify-models.js'
 import type { Probe, RenderCause } from '../../../src/plugins/contract.js'
-
-const lanes = {
-  'takes the hot lane while it has jobs': { waiting: { 'r/a': 3, 'r/b': 1 }, hot: 'r/b', lane: 'r/b' },
-  'leaves a hot lane that is empty': { waiting: { 'r/a': 1, 'r/b': 0 }, hot: 'r/b', lane: 'r/a' },
-  'leaves a hot lane that is gone': { waiting: { 'r/a': 1 }, hot: 'r/b', lane: 'r/a' },
-  'takes the first lane when nothing is hot': {
-    waiting: { 'r/a': 0, 'r/b': 2, 'r/c': 9 },
-    hot: undefined,
-    lane: 'r/b',
-  },
-  'leaves lanes of another renderer': { waiting: { 'draft/a': 3, 'r/a': 1 }, hot: undefined, lane: 'r/a' },
-  'leaves a hot lane of another renderer': { waiting: { 'draft/a': 3 }, hot: 'draft/a', lane: undefined },
-  'takes nothing where nothing waits': { waiting: { 'r/a': 0 }, hot: 'r/a', lane: undefined },
-  'takes nothing without lanes': { waiting: {}, hot: undefined, lane: undefined },
-}
-for (const [title, { waiting, hot, lane }] of Object.entries(lanes))
-  t.test(`chooseLane ${title}`, async t =>
-    t.equal(chooseLane(new Map(Object.entries(waiting)), { hot, renderer: 'r' }), lane),
-  )
 
 /** Cause, whether it uses up an attempt of the job, what follows while attempts are left, and what after the last. */
 const causes: [RenderCause, boolean, string, string][] = [
   ['out-of-memory', true, 'again', 'fail'],
   ['node-error', true, 'again', 'fail'],
   ['no-output', true, 'again', 'fail'],
+  ['bad-output', true, 'again', 'fail'],
+  ['too-fast', true, 'again', 'fail'],
+  ['crashed', false, 'again', 'again'],
+  ['silent', false, 'again', 'again'],
+  ['withdrawn', false, 'again', 'again'],
   ['refused', true, 'again', 'fail'],
   ['interrupted', false, 'again', 'again'],
   ['lost', false, 'again', 'again'],
@@ -46,15 +32,24 @@ const causes: [RenderCause, boolean, string, string][] = [
 t.test('chooseNextStep knows every cause', async t => {
   for (const [cause, charged, early, late] of causes) {
     t.equal(isCharged(cause), charged, `${cause} is ${charged ? '' : 'not '}charged`)
-    t.equal(chooseNextStep(cause, { charged: 3, ended: 3 }, 4), early, `${cause} with attempts left`)
-    t.equal(chooseNextStep(cause, { charged: 4, ended: 4 }, 4), late, `${cause} after the last`)
+    t.equal(chooseNextStep(cause, { charged: 3, ended: 3, servers: 1 }, 4), early, `${cause} with attempts left`)
+    t.equal(chooseNextStep(cause, { charged: 4, ended: 4, servers: 1 }, 4), late, `${cause} after the last`)
   }
 })
 
 t.test('chooseNextStep suspects a job that keeps taking servers down', async t => {
-  t.equal(chooseNextStep('lost', { charged: 0, ended: attemptsEndedMax - 1 }, 4), 'again')
-  t.equal(chooseNextStep('lost', { charged: 0, ended: attemptsEndedMax }, 4), 'fail')
-  t.equal(chooseNextStep('unreachable', { charged: 0, ended: attemptsEndedMax }, 4), 'ask', 'asking costs nothing')
+  const servers = 0
+  t.equal(chooseNextStep('lost', { charged: 0, ended: attemptsEndedMax - 1, servers }, 4), 'again')
+  t.equal(chooseNextStep('lost', { charged: 0, ended: attemptsEndedMax, servers }, 4), 'fail')
+})
+
+t.test('chooseNextStep fails a job that fails or crashes different servers', async t => {
+  for (const cause of ['crashed', 'silent', 'node-error'] as const) {
+    t.equal(chooseNextStep(cause, { charged: 0, ended: 2, servers: serversFailedMax - 1 }, 4), 'again')
+    t.equal(chooseNextStep(cause, { charged: 0, ended: 3, servers: serversFailedMax }, 4), 'fail')
+  }
+  const neighbour = { charged: 0, ended: 4, servers: serversFailedMax }
+  t.equal(chooseNextStep('lost', neighbour, 4), 'again', 'one that waited there is innocent')
 })
 
 const delays: [number, number, number][] = [

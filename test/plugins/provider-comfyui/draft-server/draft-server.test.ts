@@ -204,6 +204,33 @@ t.test('durations are kept, and loading is charged once per set of models', asyn
   )
 })
 
+t.test('a change of LoRAs is charged once, and told in the ledger', async t => {
+  const { client, server } = await open(t, { faults: { loraLoadMs: 120 } })
+  const graph = (seed: number, lora: string) => {
+    const made = sampledGraph(seed, `l${seed}`)
+    Object.assign(made['10']?.inputs ?? {}, { lora_name: lora })
+    return made
+  }
+  const loads = () => server.ledger.map(({ loadMs }) => loadMs)
+  for (const [at, lora] of ['a', 'a', 'b', 'a'].entries()) await client.run(graph(at, lora), `p${at}`)
+  t.strictSame(loads(), [120, undefined, 120, 120])
+  t.ok((server.ledger[2]?.serviceMs ?? 0) >= 119, 'it takes its time')
+  await client.run(smallGraph(1, 'plain'), 'p4')
+  await client.run(graph(5, 'a'), 'p5')
+  t.strictSame(loads().slice(4), [undefined, 120], 'a job without LoRAs lets go of them, and pays nothing')
+  await client.ask('POST', '/free', { free_memory: true })
+  await client.run(graph(6, 'a'), 'p6')
+  t.equal(loads().at(-1), 120, 'what was freed is loaded again')
+})
+
+t.test('requests are counted, without those that only a draft server knows', async t => {
+  const { client } = await open(t)
+  const asked = async () => (await client.ask('GET', '/draft/requests')).json
+  t.strictSame(await asked(), { requests: 0 })
+  await client.run(smallGraph(1, 'r'), 'p1')
+  t.strictSame(await asked(), { requests: 2 }, 'one submitted, one asked for the history')
+})
+
 t.test('a lost queue and an empty restart leave no trace of their jobs', async t => {
   const { client, server } = await open(t, { faults: { stepMs: 5_000 } })
   await client.submit(sampledGraph(1, 'q'), 'p1')
@@ -267,6 +294,20 @@ t.test('a body beyond the limit is refused', async t => {
   const { statusCode, body } = await request(`${server.url}/prompt`, { method: 'POST', body: 'x'.repeat(2000) })
   await body.dump()
   t.equal(statusCode, 413)
+})
+
+t.test('a list of options starts a server for each in one process', async t => {
+  const main = fileURLToPath(new URL('../../../../plugins/provider-comfyui/draft-server/main.js', import.meta.url))
+  const options = [{ faults: { jobMs: 1 } }, { version: '0.3.64', faults: { jobMs: 2 } }]
+  const child = spawn(...plainNode([main, '--options', JSON.stringify(options)]))
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const { urls } = JSON.parse(String(line)) as { urls: string[] }
+  t.equal(new Set(urls).size, 2)
+  for (const [at, url] of urls.entries()) {
+    t.match(await (await request(`${url}/draft/faults`)).body.json(), options[at]?.faults)
+  }
+  child.kill('SIGTERM')
+  t.strictSame(await once(child, 'exit'), [0, null])
 })
 
 t.test('as a process of its own it prints its address, and its ledger outlives a kill', async t => {

@@ -1,0 +1,90 @@
+import { basename } from 'node:path'
+import { failure } from '../errors.js'
+import type { PlanAnswer, PlannedRun } from '../operations/plan.js'
+import type { Submission } from '../operations/submission.js'
+import { describeRange } from './describe-range.js'
+import type { Door } from './door.js'
+import { exitCodes } from './exit-codes.js'
+import { describeMissing, listValues } from './report-render.js'
+import { counted, type Terminal } from './terminal.js'
+
+/** Says what rendering these drops would take. Renders nothing. Answers the exit code. */
+export async function planDrops(
+  door: Door,
+  drops: readonly string[],
+  terminal: Terminal,
+  submission: Omit<Submission, 'path'>,
+): Promise<number> {
+  const { dryRun: _, ...options } = submission
+  const answer = await door.call('plan', { ...options, paths: drops })
+  const told = new Set<string>()
+  const isNews = (problem: object) => {
+    const key = JSON.stringify(problem)
+    return !told.has(key) && told.add(key) !== undefined
+  }
+  for (const { warnings } of answer.runs) terminal.problems(warnings.filter(isNews))
+  if (!terminal.isJson)
+    for (const { drop, problems } of answer.refused)
+      terminal.fail(failure('DROP_INVALID', { drop: basename(drop), problems }))
+  const exitCode = answer.refused.length > 0 ? exitCodes.badInput : exitCodes.done
+  terminal.answer({ exitCode, ...answer })
+  for (const run of answer.runs) sayRun(run, terminal)
+  sayAll(answer, terminal)
+  return exitCode
+}
+
+function sayRun(run: PlannedRun, terminal: Terminal): void {
+  const { plan, switches, servers, lacks, unfit, away, endsIn, unmeasured, disk, toRender } = run
+  terminal.say(`${run.run}: ${describeCounts(run)}`)
+  for (const series of plan) terminal.say(`  ${describeSeries(series)}`)
+  const line = (name: string, text: string) => terminal.say(`  ${name.padEnd(9)} ${text}`)
+  if (toRender > 0) {
+    if (servers.length > 0) line('servers', servers.map(({ server, slots }) => `${server} ${slots}`).join(', '))
+    const { models, loras } = switches
+    if (models + loras > 0) line('switches', `${models} of models, ${loras} of LoRAs alone`)
+  }
+  for (const { server, slots, problems } of lacks) {
+    line(server, `cannot render ${counted(slots, 'picture')}:`)
+    for (const problem of problems) terminal.say(`    ${problem}`)
+  }
+  for (const { server, reason } of away) line(server, `gets no jobs: ${reason}`)
+  if (unfit) line('nowhere', `${counted(unfit.slots, 'picture')}: no server can render them now`)
+  if (toRender > 0) {
+    if (endsIn) line('time', describeRange(endsIn))
+    for (const each of unmeasured) line('unknown', each)
+    line('disk', `${describeBytes(disk.bytes)}${disk.basis === 'estimated' ? ', estimated from the pixels' : ''}`)
+  }
+}
+
+function sayAll({ runs, before, endsIn }: PlanAnswer, terminal: Terminal): void {
+  if (before.slots > 0)
+    terminal.say(`before     ${counted(before.slots, 'picture')} of ${counted(before.runs, 'run')} wait already`)
+  if (before.runsNotLookedAt > 0)
+    terminal.say(`unknown    how long ${counted(before.runsNotLookedAt, 'more run')} that wait will take`)
+  if (runs.length > 1 && endsIn) terminal.say(`all        ${describeRange(endsIn)}`)
+}
+
+function describeCounts({ slots, isNew, state, missing, toRender, rendered, reused, notCounted, held }: PlannedRun) {
+  return [
+    `${slots} pictures`,
+    ...(isNew ? [] : [state]),
+    ...(missing ? [describeMissing(missing)] : []),
+    ...(rendered > 0 ? [`${rendered} already rendered`] : []),
+    ...(reused ? [`${reused} taken over from earlier runs`] : []),
+    ...(toRender > 0 ? [`${toRender} to render`] : []),
+    ...(held > 0 ? [`${held} held until somebody says so`] : []),
+    ...(notCounted === undefined ? [] : [`what earlier runs have of it is not counted (${notCounted})`]),
+  ].join(', ')
+}
+
+function describeSeries(series: PlannedRun['plan'][number]): string {
+  const sliders = Object.entries(series.sliders ?? {}).map(([slider, values]) => `${slider} ${listValues(values)}`)
+  const loras = Object.entries(series.loras).map(([talent, weights]) => `${talent} ${listValues(weights)}`)
+  const what = series.skipped === undefined ? `${series.slots} × ${series.size}` : `skipped: ${series.skipped}`
+  return [series.subject, series.template, series.workflow, what, ...sliders, ...loras].join(' · ')
+}
+
+function describeBytes(bytes: number): string {
+  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`
+  return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.ceil(bytes / 1e3)} kB`
+}

@@ -1,0 +1,13 @@
+/** A server that may be asked to render something, with why it cannot. */
+export interface Lack {
+  name: string
+  /** Absent where it can. */
+  reason: string | undefined
+}
+
+/** Why none of them can, in one sentence for each. */
+export function describeLacks(lacks: readonly Lack[]): string {
+  const [only] = lacks
+  if (lacks.length === 1) return only?.reason ?? ''
+  return `No server can render it. ${lacks.map(({ name, reason }) => `${name}: ${reason}`).join('; ')}`
+}

@@ -1,0 +1,192 @@
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { DraftServerOptions } from '../../plugins/provider-comfyui/draft-server/options.js'
+import { freePort, needsRedis, RedisServer } from '../plugins/engine-bullmq/redis-server.js'
+import { checkHome, filesUnder } from '../recovery/check-home.js'
+import { isFinished } from '../recovery/kill-daemon.js'
+import { makeHome, writeOrder } from '../recovery/make-home.js'
+import { type Command, foundry, rendersOf, startDraft, until } from '../recovery/processes.js'
+
+t.setTimeout(180_000)
+
+t.test('foundry worker refuses what cannot work', async t => {
+  const cases: Record<string, { args: string[]; says: RegExp }> = {
+    'an owner that is no address': { args: ['--owner', 'studio', '--draft'], says: /not the address of a daemon/ },
+    'a name that is none': { args: ['--owner', 'http://127.0.0.1:1', '--draft', '--name', 'a/b'], says: /is no name/ },
+    'a token in plain sight': {
+      args: ['--owner', 'http://127.0.0.1:1', '--draft', '--token', 'abc'],
+      says: /\$\{NAME\}/,
+    },
+    'a variable that is not set': {
+      args: ['--owner', 'http://127.0.0.1:1', '--draft', '--token', '${NOT_SET_HERE}'],
+      says: /NOT_SET_HERE is not set/,
+    },
+  }
+  for (const [title, { args, says }] of Object.entries(cases)) {
+    const command = foundry(['worker', '--storage', t.testdir(), '--home', t.testdir(), ...args])
+    t.equal(await command.ended, 2, title)
+    t.match(command.stderr(), says, title)
+  }
+})
+
+t.test('a home without an engine has nothing for a worker', async t => {
+  const { home, port, worker } = await prepare(t, { config: {}, server: true })
+  const daemon = await startOwner(t, home, port)
+  t.equal(await worker('w1').ended, 2)
+  daemon.child.kill('SIGTERM')
+  t.equal(await daemon.ended, 0)
+})
+
+t.test('a worker that sees another folder is told so', { ...needsRedis }, async t => {
+  const redis = await RedisServer.start(t)
+  const { home, port, worker } = await prepare(t, { config: { engine: engineAt(redis), storage: 'elsewhere' } })
+  await startOwner(t, home, port)
+  const refused = worker('w1')
+  t.equal(await refused.ended, 2)
+  t.match(refused.stderr(), /let "storage" of foundry.yaml and --storage of the worker be the same folder/)
+})
+
+t.test('a token is asked for, and given by the name of its variable', { ...needsRedis }, async t => {
+  const redis = await RedisServer.start(t)
+  const token = 'a-token-that-nobody-guesses'
+  const { home, port, worker } = await prepare(t, { config: { engine: engineAt(redis), api: { token } } })
+  await startOwner(t, home, port)
+  t.equal(await worker('w1').ended, 2)
+  const named = worker('w2', ['--token', '${OWNER_TOKEN}'], { OWNER_TOKEN: token })
+  await named.says('worker ready')
+  t.notMatch(named.stderr(), token)
+})
+
+t.test('two workers of one name: the second waits for the first to be gone', { ...needsRedis }, async t => {
+  const redis = await RedisServer.start(t)
+  const { home, port, worker } = await prepare(t, { config: { engine: engineAt(redis) } })
+  await startOwner(t, home, port)
+  await worker('w1').says('worker ready')
+  const second = worker('w1')
+  await second.says('choose another name with --name')
+  second.child.kill('SIGTERM')
+  t.equal(await second.ended, 0)
+})
+
+t.test('foundry render answers workers while it lasts; servers and status name them', { ...needsRedis }, async t => {
+  const redis = await RedisServer.start(t)
+  const { home, order, worker, ledgerFile } = await prepare(t, { config: { engine: engineAt(redis) }, slots: 12 })
+  // It waits until there is an owner.
+  const early = worker('w1')
+  await early.says('waiting for the owner')
+  const render = foundry(['render', order, '--home', home, '--json'])
+  t.teardown(() => render.kill())
+  await until('a picture', () => filesUnder(join(home, 'runs')).some(each => each.endsWith('.png')), 60_000)
+  const servers = foundry(['servers', '--home', home, '--json'])
+  t.equal(await servers.ended, 0)
+  const [found] = (JSON.parse(servers.stdout()) as { servers: { name: string; renderer: string; state: string }[] })
+    .servers
+  t.match(found, { name: 'w1/server-1', renderer: 'draft', state: 'ready' })
+  t.equal(await render.ended, 0, render.stderr())
+  const facts = await checkHome(home, { renders: rendersOf(ledgerFile) })
+  t.strictSame(facts.problems, [])
+  t.equal(facts.done, 12)
+  t.ok([...facts.traces.values()].every(({ result }) => result.server.name === 'w1/server-1'))
+})
+
+t.test('a worker that is stopped gives back what it has not ended', { ...needsRedis }, async t => {
+  const redis = await RedisServer.start(t)
+  const config = { engine: engineAt(redis) }
+  const { home, port, worker, ledgerFile } = await prepare(t, { config, slots: 0, jobMs: 1500, drainSeconds: 0.2 })
+  const owner = await startOwner(t, home, port)
+  const first = worker('w1')
+  await first.says('worker ready')
+  writeOrder(home, 'order', 4)
+  await until('a render', () => rendersOf(ledgerFile).length > 0, 30_000)
+  first.child.kill('SIGTERM')
+  t.equal(await first.ended, 0)
+  await worker('w2').says('worker ready')
+  await until('the end', () => isFinished(home), 60_000)
+  owner.child.kill('SIGTERM')
+  t.equal(await owner.ended, 0)
+  const { problems, done, journal } = await checkHome(home)
+  t.strictSame(problems, [])
+  t.equal(done, 4)
+  const ended = journal.flatMap(event => (event.kind === 'attempt-ended' ? [event] : []))
+  t.ok(ended.length > 0)
+  t.ok(ended.every(({ server, outcome }) => server === 'w1/server-1' && outcome === 'interrupted'))
+})
+
+t.test('a run that is cancelled ends on workers, too', { ...needsRedis }, async t => {
+  const redis = await RedisServer.start(t)
+  const { home, port, worker, ledgerFile } = await prepare(t, { config: { engine: engineAt(redis) }, jobMs: 2000 })
+  const owner = await startOwner(t, home, port)
+  await worker('w1').says('worker ready')
+  writeOrder(home, 'order', 30)
+  await until('a render', () => rendersOf(ledgerFile).length > 0, 30_000)
+  const [run = ''] = readdirSync(join(home, 'runs'))
+  const why = foundry(['why', run, 'pip/tiny-0030', '--home', home, '--json'])
+  t.equal(await why.ended, 0, why.stderr())
+  t.match(why.stdout(), /of its run come before it/)
+  t.equal(await foundry(['runs', 'cancel', run, '--home', home]).ended, 0)
+  await until('the end', () => isFinished(home), 30_000)
+  owner.child.kill('SIGTERM')
+  t.equal(await owner.ended, 0)
+  const { problems } = await checkHome(home)
+  t.strictSame(problems, [])
+  t.ok(rendersOf(ledgerFile).length < 6, 'what waited is not rendered')
+})
+
+t.test('what no server of any worker can render fails, with the reason', { ...needsRedis }, async t => {
+  const redis = await RedisServer.start(t)
+  const { home, port, worker } = await prepare(t, { config: { engine: engineAt(redis) }, models: { checkpoints: {} } })
+  const owner = await startOwner(t, home, port)
+  await worker('w1').says('worker ready')
+  writeOrder(home, 'order', 20)
+  await until('the end', () => isFinished(home), 60_000)
+  const show = foundry(['runs', 'list', '--home', home, '--json'])
+  await show.ended
+  t.match(JSON.parse(show.stdout()), { runs: [{ state: 'failed', counts: { failed: 20 } }] })
+  owner.child.kill('SIGTERM')
+  t.equal(await owner.ended, 0)
+})
+
+function engineAt({ url }: RedisServer) {
+  return { name: 'bullmq', options: { url } }
+}
+
+interface Wanted {
+  config: Record<string, unknown>
+  slots?: number
+  jobMs?: number
+  /** The owner has a server of its own in its configuration. */
+  server?: boolean
+  drainSeconds?: number
+  models?: DraftServerOptions['models']
+}
+
+/** A home, a draft server, and how workers are started. */
+async function prepare(t: Test, { config, slots = 0, jobMs = 30, server, drainSeconds, models = 'any' }: Wanted) {
+  const folder = t.testdir()
+  const home = join(folder, 'home')
+  const ledgerFile = join(folder, 'ledger.jsonl')
+  const draft = await startDraft(ledgerFile, { models, faults: { jobMs, prepared: true } })
+  t.teardown(() => draft.kill())
+  const port = await freePort()
+  const api = { port, ...(config['api'] as object | undefined) }
+  const servers = server ? [{ name: 'gpu', url: draft.url }] : []
+  const order = makeHome(home, { slots, servers, config: { storage: join(folder, 'shared'), ...config, api } })
+  const own = join(folder, 'worker')
+  mkdirSync(own)
+  if (drainSeconds !== undefined) makeHome(own, { slots: 0, servers: [], config: { drainSeconds } })
+  const worker = (name: string, args: readonly string[] = [], env: Record<string, string> = {}) => {
+    const there = ['--owner', `http://127.0.0.1:${port}`, '--storage', join(folder, 'shared'), '--server', draft.url]
+    const command = foundry(['worker', ...there, '--name', name, '--home', own, ...args], env)
+    t.teardown(() => command.kill())
+    return command
+  }
+  return { home, order, ledgerFile, port, worker }
+}
+
+async function startOwner(t: Test, home: string, port: number): Promise<Command> {
+  const daemon = foundry(['daemon', '--home', home, '--port', String(port)])
+  t.teardown(() => daemon.kill())
+  await daemon.says('daemon ready')
+  return daemon
+}

@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { quantile } from '../bench/bench.js'
+import type { ExpectedAct } from '../recovery/check-acts.js'
+import { checkHome } from '../recovery/check-home.js'
+import { makeHome, writeOrder } from '../recovery/make-home.js'
+import { type Draft, randomNumbers, rendersOf, startDaemon, startDraft } from '../recovery/processes.js'
+import { apiUrlOf, toldCounts } from '../recovery/told-counts.js'
+import { beginSoak } from './begin.js'
+
+/**
+ * A daemon on real servers for some minutes: orders come, storms cancel half of all runs, priorities change, and what has ended is
+ * removed: `node dist/test/soak/farm.js [SEED [MINUTES]]`.
+ */
+const soak = beginSoak('farm')
+const servers = 6
+const slotsEach = 150
+const runsMax = 20
+const stormEvery = 12
+/** The same again would be no act. */
+const weightMax = 90
+const listP95MsMax = 200
+const slopeMbPerHourMax = 5
+/** Before, memory is still filled with what stays; over less than an hour, the slope is noise. */
+const warmUpShare = 0.4
+const slopeMinutesMin = 60
+
+interface Run {
+  run: string
+  state: string
+}
+
+const place = soak.place('storms')
+const home = `${place}/home`
+const random = randomNumbers(soak.seed)
+const drafts: Draft[] = []
+for (let at = 1; at <= servers; at++)
+  drafts.push(await startDraft(`${place}/gpu${at}.jsonl`, { faults: { prepared: true, jobMs: 120 } }))
+makeHome(home, { slots: 0, servers: drafts.map(({ url }, at) => ({ name: `gpu${at + 1}`, url })) })
+const daemon = await startDaemon(home)
+const url = apiUrlOf(home)
+const acts: ExpectedAct[] = []
+const listMs: number[] = []
+const memory: { minute: number; mb: number }[] = []
+const counts = { orders: 0, cancelled: 0, changed: 0, removed: 0 }
+const begin = performance.now()
+const minute = () => (performance.now() - begin) / 60_000
+
+for (let turn = 1; minute() < soak.minutes; turn++) {
+  const runs = await list()
+  const open = runs.filter(({ state }) => !['done', 'failed', 'cancelled'].includes(state))
+  if (open.length < runsMax) writeOrder(home, `order-${++counts.orders}`, slotsEach, soak.seed + counts.orders)
+  if (turn % stormEvery === 0)
+    for (const { run } of open.filter(() => random(2) === 0))
+      counts.cancelled += await act('run-cancelled', run, 'POST', 'cancel')
+  const changed = open[random(open.length)]
+  if (changed)
+    counts.changed += await act('run-changed', changed.run, 'POST', 'priority', { weight: 1 + (turn % weightMax) })
+  for (const { run, state } of runs)
+    if (['done', 'cancelled'].includes(state)) counts.removed += await act('run-removed', run, 'DELETE', '')
+  memory.push({ minute: minute(), mb: await residentMb() })
+  await sleep(500)
+}
+for (const { run, state } of await list()) if (state !== 'done') await act('run-cancelled', run, 'POST', 'cancel')
+while ((await list()).some(({ state }) => !['done', 'failed', 'cancelled'].includes(state))) await sleep(200)
+const told = await toldCounts(home)
+daemon.child.kill('SIGTERM')
+const code = await daemon.ended
+const renders = drafts.flatMap(({ ledgerFile }) => rendersOf(ledgerFile))
+const { problems, attempts } = await checkHome(home, { renders, extraRenders: Infinity, acts, told })
+for (const draft of drafts) await draft.kill()
+
+const slope = slopeOf(memory.filter(({ minute }) => minute >= soak.minutes * warmUpShare)) * 60
+const isFlat = soak.minutes < slopeMinutesMin || slope <= slopeMbPerHourMax
+const listP95Ms = quantile(listMs, 0.95)
+soak.tell('storms', code === 0 && problems.length === 0 && listP95Ms <= listP95MsMax && isFlat, {
+  ...counts,
+  renders: renders.length,
+  attempts,
+  listP95Ms,
+  residentMb: [memory[0]?.mb, memory.at(-1)?.mb],
+  slopeMbPerHour: slope,
+  problems: problems.slice(0, 20),
+})
+soak.end()
+
+async function list(): Promise<Run[]> {
+  const from = performance.now()
+  const answer = (await (await fetch(`${url}/runs?limit=1000`)).json()) as { runs: Run[] }
+  listMs.push(performance.now() - from)
+  return answer.runs
+}
+
+/** 1 when the foundry did it. One that has ended meanwhile is no failure. */
+async function act(kind: ExpectedAct['kind'], run: string, method: string, path: string, body: object = {}) {
+  const answer = await fetch(`${url}/runs/${run}${path && `/${path}`}`, {
+    method,
+    ...(method === 'POST' && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+  })
+  await answer.text()
+  if (!answer.ok) return 0
+  acts.push({ kind, run })
+  return 1
+}
+
+async function residentMb(): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return Number(/^process_resident_memory_bytes (\d+)$/m.exec(text)?.[1]) / 2 ** 20
+}
+
+/** Of the line that lies least far from the points, per minute. */
+function slopeOf(points: readonly { minute: number; mb: number }[]): number {
+  const mean = (value: (point: (typeof points)[number]) => number) =>
+    points.reduce((sum, point) => sum + value(point), 0) / points.length
+  const [x, y] = [mean(({ minute }) => minute), mean(({ mb }) => mb)]
+  return mean(({ minute, mb }) => (minute - x) * (mb - y)) / mean(({ minute }) => (minute - x) ** 2)
+}

@@ -1,0 +1,30 @@
+import { join } from 'node:path'
+import sharp from 'sharp'
+import t from 'tap'
+import { jobMaker } from '../../../src/plan/make-job.js'
+import { commitPicture } from '../../../src/record/commit.js'
+import { withPngText } from '../../../src/record/png-text.js'
+import { samplePlan, sampleSeries, slotOf } from '../plan/sample-plan.js'
+
+const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, at) => (at * 7919) % 251))
+const picture = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+  .png()
+  .toBuffer()
+
+t.test('a picture that carries the record of another job is refused', async t => {
+  const plan = samplePlan(sampleSeries({ count: 2 }))
+  const of = { run: 'r', dropSha256: 'd'.repeat(64), models: [], privateTexts: new Map<number, string>(), plugins: [] }
+  const maker = jobMaker({ ...of, plan })
+  const [job, other] = [0, 1].map(ordinal => maker.make(slotOf(plan, ordinal)))
+  if (!job || !other) throw new Error('no jobs')
+  const home = t.testdir()
+  const place = { runFolder: join(home, 'run'), staging: join(home, 'staging'), orphans: join(home, 'orphans') }
+  const facts = { foundry: '1', server: { name: 's' }, attempts: [], timings: {} }
+  const carrying = (request: object) => withPngText(picture, [{ keyword: 'foundry', text: JSON.stringify(request) }])
+  await t.rejects(commitPicture(carrying(other.request), job, place, facts), {
+    code: 'OUTPUT_INVALID',
+    details: { reason: 'it is of another job' },
+  })
+  t.match(await commitPicture(carrying(job.request), job, place, facts), { file: /png$/ })
+  t.match(await commitPicture(picture, other, place, facts), { file: /png$/ }, 'a server may write none')
+})
