@@ -39,17 +39,18 @@ export function ask(config: Config, terminal: Terminal) {
           ...(state !== undefined && { state }),
           ...(limit !== undefined && { limit }),
         })
-        terminal.answer({ ...answer, runs: answer.runs.map(run => ({ ...run, state: stateAt(door, run.state) })) })
+        const runs = answer.runs.map(run => ({ ...run, state: stateAt(door, run.state) }))
+        terminal.answer({ ...answer, runs })
         if (answer.all === 0) terminal.say('No runs yet: "foundry render PATH" makes one.')
-        else if (answer.runs.length === 0)
+        else if (runs.length === 0)
           terminal.say(`No run is ${state}. Runs in all: ${answer.all} ("foundry runs list").`)
         else
           terminal.say(
             table([
               ['RUN', 'STATE', 'DONE', 'ACCEPTED', 'FROM'],
-              ...answer.runs.map(run => [
+              ...runs.map(run => [
                 run.run,
-                stateAt(door, run.state),
+                run.state,
                 `${run.counts['done']}/${run.counts['slots']}`,
                 run.acceptedAt.slice(0, 16),
                 run.key,
@@ -65,10 +66,11 @@ export function ask(config: Config, terminal: Terminal) {
           ...(state !== undefined && { state }),
           ...(limit !== undefined && { limit }),
         })
+        const found = stateAt(door, answer.state)
         const slots = answer.slots.map(slot => ({ ...slot, state: stateAt(door, slot.state) }))
-        terminal.answer({ ...answer, state: stateAt(door, answer.state), slots })
+        terminal.answer({ ...answer, state: found, slots })
         terminal.say(
-          `${answer.run} is ${stateAt(door, answer.state)}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`,
+          `${answer.run} is ${found}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`,
         )
         if (slots.length === 0 && state !== undefined) terminal.say(`No slot of it is ${state}.`)
         const isSwept = slots.some(slot => slot.sliders)
