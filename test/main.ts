@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -55,6 +55,7 @@ process.exitCode = failedFiles.length > 0 || files.length === 0 ? 1 : 0
 async function work(): Promise<void> {
   for (const file of queue) {
     const outcome = await runFile(file)
+    await removeFixtures(file)
     outcomes.push(outcome)
     const took = `${(outcome.tookMs / 1000).toFixed(1)} s`
     if (outcome.fail === 0) console.log(`ok ${relative('.', file)} (${outcome.pass}, ${took})`)
@@ -70,7 +71,8 @@ function runFile(file: string): Promise<Outcome> {
     // A process group of its own, so that nothing it started stays behind.
     const child = spawn(...plainNode([join(folder, file)]), {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, TAP_TIMEOUT: String(fileLimitMs / 1000) },
+      // tap removes a test's folder before the test's own teardown has ended what still writes there, so it is told to keep it.
+      env: { ...process.env, TAP_TIMEOUT: String(fileLimitMs / 1000), TAP_SAVE_FIXTURE: '1' },
       detached: true,
     })
     const limit = setTimeout(() => endGroup(child.pid), fileLimitMs)
@@ -106,6 +108,14 @@ function count(parser: Parser, name: string, counts: Counts): Parser {
     else counts.fail++
   })
   return parser
+}
+
+/** The folders that tap made for the tests of a file, named after its path. */
+async function removeFixtures(file: string): Promise<void> {
+  const fixtures = join('.tap', 'fixtures')
+  const prefix = relative('.', join(folder, file)).replace(/[^\w.-]+/g, '-')
+  for (const name of await readdir(fixtures).catch(() => []))
+    if (name.startsWith(prefix)) await rm(join(fixtures, name), { recursive: true, force: true, maxRetries: 3 })
 }
 
 function endGroup(pid: number | undefined): void {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isSha256 } from '../../src/plugins/contract.js'
 import { comfyFailure } from './errors.js'
 import type { Http } from './http.js'
 import { recordOf } from './json.js'
@@ -21,7 +22,7 @@ interface Picture {
  */
 export async function uploadPicture(http: Http, picture: Picture, signal: AbortSignal): Promise<string> {
   const { bytes, sha256, extension } = picture
-  if (!/^[0-9a-f]{64}$/.test(sha256)) throw comfyFailure('UPLOAD_INVALID', { reason: 'its hash is not a SHA-256' })
+  if (!isSha256(sha256)) throw comfyFailure('UPLOAD_INVALID', { reason: 'its hash is not a SHA-256' })
   if (!/^[a-z0-9]{1,8}$/.test(extension)) throw comfyFailure('UPLOAD_INVALID', { reason: 'its extension is not one' })
   if (bytes.length > uploadSizeBytesMax)
     throw comfyFailure('UPLOAD_INVALID', { reason: `it has ${bytes.length} bytes, more than ${uploadSizeBytesMax}` })

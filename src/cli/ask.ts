@@ -57,20 +57,21 @@ export function ask(config: Config, terminal: Terminal) {
           ...(state !== undefined && { state }),
           ...(limit !== undefined && { limit }),
         })
-        terminal.answer({ ...answer, runs: answer.runs.map(run => ({ ...run, state: stateAt(door, run.state) })) })
+        const runs = answer.runs.map(run => ({ ...run, state: stateAt(door, run.state) }))
+        terminal.answer({ ...answer, runs })
         if (answer.all === 0) terminal.say('No runs yet: "foundry render PATH" makes one.')
-        else if (answer.runs.length === 0)
+        else if (runs.length === 0)
           terminal.say(`No run is ${state}. Runs in all: ${answer.all} ("foundry runs list").`)
         else {
-          const notes = answer.runs.map(describeCourse)
+          const notes = runs.map(describeCourse)
           // Most homes have nothing to note of any run.
           const noted = (note: string) => (notes.some(Boolean) ? [note] : [])
           terminal.say(
             table([
               ['RUN', 'STATE', 'DONE', 'ACCEPTED', ...noted('NOTES'), 'FROM'],
-              ...answer.runs.map((run, at) => [
+              ...runs.map((run, at) => [
                 run.run,
-                stateAt(door, run.state),
+                run.state,
                 `${run.counts['done']}/${run.counts['slots']}`,
                 run.acceptedAt.slice(0, 16),
                 ...noted(notes[at] ?? ''),
@@ -88,10 +89,11 @@ export function ask(config: Config, terminal: Terminal) {
           ...(state !== undefined && { state }),
           ...(limit !== undefined && { limit }),
         })
+        const found = stateAt(door, answer.state)
         const slots = answer.slots.map(slot => ({ ...slot, state: stateAt(door, slot.state) }))
-        terminal.answer({ ...answer, state: stateAt(door, answer.state), slots })
+        terminal.answer({ ...answer, state: found, slots })
         terminal.say(
-          `${answer.run} is ${stateAt(door, answer.state)}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`,
+          `${answer.run} is ${found}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`,
         )
         const course = describeCourse(answer)
         if (course !== '') terminal.say(`  ${course}`)

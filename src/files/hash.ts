@@ -1,9 +1,11 @@
 import { createHash, hash, webcrypto } from 'node:crypto'
 import { failure } from '../errors.js'
+import { sha256Text } from '../schema/text-forms.js'
 import { canonicalJson } from './canonical-json.js'
 import { openRegular, sameStamp, stampAt } from './read-bounded.js'
 
 const chunkSizeBytes = 1 << 20
+const sha256Form = new RegExp(sha256Text.pattern)
 
 /** SHA-256 of bytes, or of a string's UTF-8, as 64 lower-case hexadecimal digits. */
 export function sha256(bytes: string | Uint8Array): string {
@@ -12,7 +14,7 @@ export function sha256(bytes: string | Uint8Array): string {
 
 /** Whether a text is a SHA-256 as `sha256` writes it. */
 export function isSha256(text: string): boolean {
-  return /^[0-9a-f]{64}$/.test(text)
+  return sha256Form.test(text)
 }
 
 /** The same as `sha256`, beside the event loop: for bytes so many that hashing them would be felt. Rejects for shared memory. */

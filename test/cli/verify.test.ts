@@ -37,6 +37,16 @@ async function makeHome(dir: string): Promise<string> {
   return home
 }
 
+/** A home with one run, of an order that names a kit. */
+async function renderOrder(dir: string) {
+  const home = await makeHome(dir)
+  const call = { cwd: home }
+  await writeFile(join(home, 'manifests/order.yaml'), 'personas: [aurora.yaml]\ntemplates: [hero-portrait]\n')
+  await foundry(['render', 'manifests/order.yaml', ...at], call)
+  const [run = ''] = await readdir(join(home, 'runs'))
+  return { home, call, run }
+}
+
 async function flip(path: string): Promise<() => Promise<void>> {
   const bytes = await readFile(path)
   const changed = Buffer.from(bytes)
@@ -47,11 +57,7 @@ async function flip(path: string): Promise<() => Promise<void>> {
 }
 
 t.test('verify finds one flipped byte wherever it is', async t => {
-  const home = await makeHome(t.testdir({}))
-  const call = { cwd: home }
-  await writeFile(join(home, 'manifests/order.yaml'), 'personas: [aurora.yaml]\ntemplates: [hero-portrait]\n')
-  await foundry(['render', 'manifests/order.yaml', ...at], call)
-  const [run = ''] = await readdir(join(home, 'runs'))
+  const { home, call, run } = await renderOrder(t.testdir({}))
   const folder = join(home, 'runs', run)
   t.match(await foundryJson<Verified>(['verify', `runs/${run}/`], call), {
     code: 0,
@@ -89,11 +95,7 @@ t.test('verify finds one flipped byte wherever it is', async t => {
 })
 
 t.test('verify tells an edited source from a damaged picture', async t => {
-  const home = await makeHome(t.testdir({}))
-  const call = { cwd: home }
-  await writeFile(join(home, 'manifests/order.yaml'), 'personas: [aurora.yaml]\ntemplates: [hero-portrait]\n')
-  await foundry(['render', 'manifests/order.yaml', ...at], call)
-  const [run = ''] = await readdir(join(home, 'runs'))
+  const { home, call, run } = await renderOrder(t.testdir({}))
   const kit = join(home, 'manifests/aurora.yaml')
   await writeFile(kit, `${await readFile(kit, 'utf8')}\n# edited\n`)
   const edited = await foundry(['verify', run], call)

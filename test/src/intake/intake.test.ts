@@ -280,8 +280,11 @@ t.test('Intake keeps an answer at home where it cannot stand beside the drop', a
   const problems = join(watched.home, '.foundry', 'problems')
   mkdirSync(`${path}.problems.json`)
   writeFileSync(path, '[]')
-  await eventually('an answer at home', () => (existsSync(problems) && readdirSync(problems)[0] ? true : undefined))
-  t.match(readdirSync(problems), [/^[0-9a-f]{16}-bad\.json\.problems\.json$/])
+  const isAnswer = (name: string) => /^[0-9a-f]{16}-bad\.json\.problems\.json$/.test(name)
+  await eventually(
+    'an answer at home',
+    () => (existsSync(problems) && readdirSync(problems).find(isAnswer)) || undefined,
+  )
   writeFileSync(path, jsonKit('mended'))
   await taken(watched, path)
   await eventually('no answer at home', () => (readdirSync(problems).length === 0 ? true : undefined))
