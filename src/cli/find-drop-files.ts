@@ -9,12 +9,17 @@ const dropsMax = 100_000
 /** Folders that hold what pipelines and the foundry write, never drops. */
 const foldersIgnored = new Set(['comfyui_images', 'speakers', 'node_modules', 'examples'])
 
-/** Files as they are; folders by the drops in them. Throws FILE_UNREADABLE, USAGE_INVALID where nothing is found. */
+const endings = /\.(?:json|ya?ml)$/i
+
+/**
+ * A file as it is; folders by the drops in them; of several paths, as a shell makes them of a pattern, those with the ending of a drop.
+ * Throws FILE_UNREADABLE, USAGE_INVALID where nothing is found.
+ */
 export async function findDropFiles(paths: readonly string[]): Promise<string[]> {
   const found = new Set<string>()
   for (const path of paths) {
     if ((await look(path)).isDirectory()) await collect(resolve(path), 0, found)
-    else found.add(resolve(path))
+    else if (paths.length === 1 || endings.test(path)) found.add(resolve(path))
   }
   if (found.size > 0) return [...found]
   throw failure('USAGE_INVALID', {

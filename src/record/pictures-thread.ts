@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import sharp from 'sharp'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { armFailpoints, type SharedFailpoints } from '../files/failpoint.js'
 import { readBounded } from '../files/read-bounded.js'
@@ -19,6 +20,9 @@ export type SheetItem = Omit<ContactItem, 'thumbnail'> & ThumbnailSource
 
 const thumbnailSide = 320
 
+// No picture is decoded twice, so what sharp would remember of them is memory for nothing.
+sharp.cache(false)
+
 /** What the thread does. Bytes that crossed threads are no `Buffer` any more. */
 const tasks = {
   commit: (bytes: Uint8Array, ...rest: Tail<Parameters<typeof commitPicture>>) =>
@@ -28,8 +32,7 @@ const tasks = {
   reuse: reusePicture,
   pixelSha256: async (bytes: Uint8Array) => (await readPicture(bufferOf(bytes))).pixelSha256,
   thumbnail,
-  drawSheet: ({ items, ...sheet }: ContactSheet<SheetItem>): Promise<Uint8Array> =>
-    renderContactSheet({ ...sheet, items: items.map(item => ({ ...item, thumbnail: () => thumbnail(item) })) }),
+  drawSheet,
 }
 export type PictureTasks = typeof tasks
 
@@ -53,6 +56,16 @@ async function thumbnail({ kept, image }: ThumbnailSource): Promise<Uint8Array |
   if (image === undefined) return undefined
   const { bytes } = await readBounded(image, { sizeBytesMax: imageSizeBytesMax })
   return (await readPicture(bytes, { thumbnailSide })).thumbnail
+}
+
+/** One sheet after the other: each is large while it is drawn, and runs like to end together. */
+let drawing: Promise<unknown> = Promise.resolve()
+
+function drawSheet({ items, ...sheet }: ContactSheet<SheetItem>): Promise<Uint8Array> {
+  const whole = { ...sheet, items: items.map(item => ({ ...item, thumbnail: () => thumbnail(item) })) }
+  const drawn = drawing.then(() => renderContactSheet(whole))
+  drawing = drawn.catch(() => undefined)
+  return drawn
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

@@ -34,12 +34,14 @@ const home = `${place}/home`
 const random = randomNumbers(soak.seed)
 const drafts: Draft[] = []
 for (let at = 1; at <= servers; at++)
-  drafts.push(await startDraft(`${place}/gpu${at}.jsonl`, { faults: { prepared: true, jobMs: 120 } }))
+  drafts.push(await startDraft(`${place}/gpu${at}.jsonl`, { faults: { prepared: true, jobMs: 400 } }))
 makeHome(home, { slots: 0, servers: drafts.map(({ url }, at) => ({ name: `gpu${at + 1}`, url })) })
-const daemon = await startDaemon(home)
+// As the systemd unit starts it.
+const daemon = await startDaemon(home, { MALLOC_ARENA_MAX: '2' })
 const url = apiUrlOf(home)
 const acts: ExpectedAct[] = []
 const listMs: number[] = []
+/** The least of each minute: what a contact sheet takes for a moment is no growth. */
 const memory: { minute: number; mb: number }[] = []
 const counts = { orders: 0, cancelled: 0, changed: 0, removed: 0 }
 const begin = performance.now()
@@ -57,7 +59,10 @@ for (let turn = 1; minute() < soak.minutes; turn++) {
     counts.changed += await act('run-changed', changed.run, 'POST', 'priority', { weight: 1 + (turn % weightMax) })
   for (const { run, state } of runs)
     if (['done', 'cancelled'].includes(state)) counts.removed += await act('run-removed', run, 'DELETE', '')
-  memory.push({ minute: minute(), mb: await residentMb() })
+  const now = { minute: Math.floor(minute()), mb: await residentMb() }
+  const last = memory.at(-1)
+  if (last?.minute !== now.minute) memory.push(now)
+  else last.mb = Math.min(last.mb, now.mb)
   await sleep(500)
 }
 for (const { run, state } of await list()) if (state !== 'done') await act('run-cancelled', run, 'POST', 'cancel')

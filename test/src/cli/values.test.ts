@@ -85,7 +85,7 @@ t.test('options of the draft server', async t => {
   t.throws(() => parseOptions(['jobMs']), { code: 'USAGE_INVALID' })
 })
 
-t.test('drops of folders, and files whatever their name', async t => {
+t.test('drops of folders, and a single file whatever its name', async t => {
   const dir = t.testdir({
     'a.yaml': '',
     'b.json': '',
@@ -107,7 +107,8 @@ t.test('drops of folders, and files whatever their name', async t => {
     'call/characters/persona_manifest.json',
     'deep/er/c.yml',
   ])
-  t.same(names(await findDropFiles([join(dir, 'notes.txt'), join(dir, 'notes.txt')])), ['notes.txt'], 'each once')
+  t.same(names(await findDropFiles([join(dir, 'notes.txt')])), ['notes.txt'], 'as it is')
+  t.same(names(await findDropFiles([join(dir, 'a.yaml'), join(dir, 'notes.txt'), join(dir, 'a.yaml')])), ['a.yaml'])
   await t.rejects(findDropFiles([join(dir, 'empty')]), { code: 'USAGE_INVALID' })
   await t.rejects(findDropFiles([join(dir, 'gone')]), { code: 'FILE_UNREADABLE', message: /there is no \/.*gone/ })
   await mkdir(join(dir, 'linked'))
