@@ -1,19 +1,17 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { promisify } from 'node:util'
 import t from 'tap'
 import { packageRoot } from '../src/config/package-root.js'
+import { foundry, mainFile } from './cli/foundry.js'
 import { plainNode } from './plain-node.js'
 
 /**
  * Every command of README.md is run, in the order in which the page shows them, in one fresh folder. A draft server stands in for the
  * ComfyUI at its default address; npm's own commands are the business of the fresh clone.
  */
-const run = promisify(execFile)
-const main = join(packageRoot, 'dist/src/cli/main.js')
 const stoppedByHand = /^foundry daemon\b/
 
 async function commandsOf(page: string): Promise<string[]> {
@@ -23,7 +21,7 @@ async function commandsOf(page: string): Promise<string[]> {
 }
 
 t.test('every command of the README does what it says', async t => {
-  const draft = spawn(...plainNode([main, 'draft-server', '--json']), { stdio: ['ignore', 'pipe', 'ignore'] })
+  const draft = spawn(...plainNode([mainFile, 'draft-server', '--json']), { stdio: ['ignore', 'pipe', 'ignore'] })
   t.teardown(() => draft.kill('SIGTERM'))
   let text = ''
   for await (const line of createInterface({ input: draft.stdout })) {
@@ -48,13 +46,16 @@ t.test('every command of the README does what it says', async t => {
     const args = command.replaceAll('http://127.0.0.1:8188', url).split(/\s+/)
     t.equal(args.shift(), 'foundry', `${command} is a command of ours`)
     if (stoppedByHand.test(command)) await t.resolves(runUntilReady([...args, '--port', '0'], folder), command)
-    else await t.resolves(run(...plainNode([main, ...args]), { cwd: folder }), command)
+    else {
+      const { code, err } = await foundry(args, { cwd: folder })
+      t.equal(code, 0, `${command}\n${err}`)
+    }
   }
 })
 
 t.test('foundry demo leaves pictures, traces and contact sheets whose paths it prints', async t => {
   const folder = t.testdir()
-  const { stdout } = await run(...plainNode([main, 'demo', join(folder, 'demo')]), { cwd: folder })
+  const { out: stdout } = await foundry(['demo', join(folder, 'demo')], { cwd: folder })
   for (const [, kind = '', path = ''] of stdout.matchAll(/^ {2}(images|manifest|contact) +(.+)$/gm)) {
     await t.resolves(cp(path, join(folder, 'copy', kind), { recursive: true }), path)
   }
@@ -63,7 +64,7 @@ t.test('foundry demo leaves pictures, traces and contact sheets whose paths it p
 
 /** The daemon is asked to stop as soon as it says that it is ready. */
 async function runUntilReady(args: readonly string[], cwd: string): Promise<void> {
-  const child = spawn(...plainNode([main, ...args]), { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(...plainNode([mainFile, ...args]), { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
   for await (const line of createInterface({ input: child.stderr })) {
     if (line.includes('"daemon ready"')) child.kill('SIGTERM')
   }

@@ -7,7 +7,8 @@ import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
 import { ownHome } from '../../src/files/own-home.js'
 import { startDraft } from '../recovery/processes.js'
-import { type Call, foundryApart, foundryJsonApart } from './foundry.js'
+import { type Call, foundry, foundryApart, foundryJson } from './foundry.js'
+import { tinyTemplates } from '../tiny-templates.js'
 
 const server = await startDraftServer({ faults: { prepared: true } })
 t.teardown(() => server.close())
@@ -20,12 +21,14 @@ interface Answer {
 }
 
 const kit = JSON.stringify({ dot_id: 'a', version: '1.0.0', description: 'a keeper of bees' })
-const files = { 'foundry.yaml': '', 'a.json': kit }
+const files = { 'foundry.yaml': 'templates: [tiny, small]', 'a.json': kit, templates: tinyTemplates }
+
+const limitMs = 60_000
 
 async function until(isSo: () => boolean): Promise<void> {
-  const giveUpAt = Date.now() + 20_000
+  const giveUpAt = Date.now() + limitMs
   while (!isSo()) {
-    if (Date.now() > giveUpAt) throw new RangeError('not within 20 s')
+    if (Date.now() > giveUpAt) throw new RangeError(`not within ${limitMs} ms`)
     await sleep(20)
   }
 }
@@ -66,23 +69,23 @@ t.test('the first Ctrl C says what happens, the second ends at once', async t =>
 t.test('--fresh given again continues what it began, and says so', async t => {
   const call = { cwd: t.testdir(files) }
   const words = ['render', 'a.json', ...at]
-  t.match(await foundryJsonApart<Answer>(words, call), { code: 0, answer: { isNew: true, rendered: 2 } })
-  t.match(await foundryJsonApart<Answer>(words, call), {
+  t.match(await foundryJson<Answer>(words, call), { code: 0, answer: { isNew: true, rendered: 2 } })
+  t.match(await foundryJson<Answer>(words, call), {
     answer: { isNew: false, rendered: 0, runs: [{ rendered: 0 }] },
   })
   server.setFaults({ jobMs: 30_000 })
-  const late = await foundryJsonApart<Answer>([...words, '--fresh', '--timeout', '0.5'], call)
+  const late = await foundryJson<Answer>([...words, '--fresh', '--timeout', '0.5'], call)
   t.match(late, { code: 124, answer: { isNew: true, rendered: 0 } })
   server.setFaults({ jobMs: 0 })
   server.loseQueue()
   const half = late.answer.runs[0]?.run ?? ''
-  const again = await foundryJsonApart<Answer>([...words, '--fresh'], call)
+  const again = await foundryJson<Answer>([...words, '--fresh'], call)
   t.match(again, {
     code: 0,
     err: `${half} was begun by an earlier --fresh and is not finished: it goes on`,
     answer: { isNew: false, rendered: 2, runs: [{ run: half, state: 'done' }] },
   })
-  const anew = await foundryJsonApart<Answer>([...words, '--fresh'], call)
+  const anew = await foundryJson<Answer>([...words, '--fresh'], call)
   t.match(anew, { code: 0, answer: { isNew: true, rendered: 2 } })
   t.not(anew.answer.runs[0]?.run, half)
 })
@@ -91,15 +94,15 @@ t.test('a run that is cancelled while it is waited for ends with what to type', 
   const call = { cwd: t.testdir(files) }
   server.setFaults({ jobMs: 30_000 })
   const { ended } = await foundryUntil(['render', 'a.json', ...at], call, [['a job', () => undefined]])
-  t.match(await foundryApart(['runs', 'cancel', 'a'], call), { code: 0, out: /is cancell/ })
+  t.match(await foundry(['runs', 'cancel', 'a'], call), { code: 0, out: /is cancell/ })
   t.match(await ended, { code: 1, out: /2 cancelled[^]*to go on {2}foundry runs retry a-[0-9a-f]{10}/ })
   server.setFaults({ jobMs: 0 })
-  t.match(await foundryJsonApart<Answer>(['render', 'a.json', ...at], call), { code: 0, answer: { rendered: 2 } })
+  t.match(await foundryJson<Answer>(['render', 'a.json', ...at], call), { code: 0, answer: { rendered: 2 } })
 })
 
 t.test('drafts and servers together are refused, with both named', async t => {
   const call = { cwd: t.testdir(files) }
-  const both = await foundryJsonApart(['render', 'a.json', '--draft', ...at], call)
+  const both = await foundryJson(['render', 'a.json', '--draft', ...at], call)
   t.match(both, { code: 2, answer: { error: { code: 'USAGE_INVALID', message: /--draft.*--server/ } } })
 })
 
@@ -127,7 +130,11 @@ t.test('a run is of one renderer: where drafts and real servers are listed, the 
   t.teardown(() => real.close())
   const servers = (...list: string[]) => ({
     'a.json': kit,
-    'foundry.yaml': JSON.stringify({ servers: list.map((url, index) => ({ name: `s${index}`, url })) }),
+    templates: { ...tinyTemplates },
+    'foundry.yaml': JSON.stringify({
+      templates: ['tiny', 'small'],
+      servers: list.map((url, index) => ({ name: `s${index}`, url })),
+    }),
   })
   const dir = t.testdir({
     embedded: servers('draft', real.url),
@@ -136,15 +143,15 @@ t.test('a run is of one renderer: where drafts and real servers are listed, the 
   })
   for (const home of ['embedded', 'addresses']) {
     const { length } = real.ledger
-    const ended = await foundryApart(['render', 'a.json', '--count', '3'], { cwd: join(dir, home) })
+    const ended = await foundry(['render', 'a.json', '--count', '3'], { cwd: join(dir, home) })
     t.match(ended, { code: 0, out: /6 of 6 rendered/ }, home)
     if (home === 'embedded')
       t.equal(ended.err.match(/Drafts and real servers are listed together.* by s1/g)?.length, 1, ended.err)
     t.equal(real.ledger.length - length, 6, home)
   }
   const away = { cwd: join(dir, 'away') }
-  t.match(await foundryJsonApart(['render', 'a.json'], away), { code: 3, answer: { error: { code: 'SERVER_NONE' } } })
-  t.match(await foundryApart(['render', 'a.json', '--draft'], away), { code: 0, out: /2 of 2 rendered/ })
+  t.match(await foundryJson(['render', 'a.json'], away), { code: 3, answer: { error: { code: 'SERVER_NONE' } } })
+  t.match(await foundry(['render', 'a.json', '--draft'], away), { code: 0, out: /2 of 2 rendered/ })
 })
 
 t.test('another command that tries the same run again at the same moment is followed', async t => {
@@ -175,10 +182,10 @@ t.test('another command that tries the same run again at the same moment is foll
 
 t.test('the plan of a sweep lists every value, or counts them', async t => {
   const dir = t.testdir({})
-  await foundryApart(['init', 'home'], { cwd: dir })
+  await foundry(['init', 'home'], { cwd: dir })
   const plan = async (values: string) =>
     (
-      await foundryApart(
+      await foundry(
         [
           'render',
           'manifests/aurora.yaml',

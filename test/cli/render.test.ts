@@ -3,11 +3,14 @@ import { join } from 'node:path'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
 import { foundry, foundryJson, foundryJsonApart } from './foundry.js'
+import { tinyTemplates } from '../tiny-templates.js'
 
 const server = await startDraftServer({ faults: { prepared: true } })
 t.teardown(() => server.close())
 const at = ['--server', server.url]
 const nowhere = ['--server', 'http://127.0.0.1:9']
+
+const files = { 'foundry.yaml': 'templates: [tiny, small]\n', templates: tinyTemplates }
 
 interface Answer {
   exitCode: number
@@ -32,7 +35,7 @@ t.test('a folder of good and bad drops: the good ones are rendered, every proble
     'c.json': '{ "dot_id": "c", ',
     deep: { 'd.json': kit('d') },
   }
-  const dir = t.testdir({ 'foundry.yaml': '', drops })
+  const dir = t.testdir({ ...files, drops })
   const { code, answer } = await foundryJson<Answer>(['render', 'drops', ...at], { cwd: dir })
   t.match({ code, exitCode: answer.exitCode }, { code: 2, exitCode: 2 })
   t.same(
@@ -58,7 +61,7 @@ t.test('a folder of good and bad drops: the good ones are rendered, every proble
 })
 
 t.test('the same again sends nothing, a change renders what changed, --fresh renders anew', async t => {
-  const dir = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a') })
+  const dir = t.testdir({ ...files, 'a.json': kit('a') })
   const call = { cwd: dir }
   const sent = async (...words: string[]) => {
     const before = server.ledger.length
@@ -79,9 +82,7 @@ t.test('the same again sends nothing, a change renders what changed, --fresh ren
   t.match(await foundryJson(['runs', 'show', 'a'], call), { code: 0, answer: { run: runs.runs[0]?.run } }, 'the newest')
   const unclear = await foundryJson(['runs', 'rm', 'a'], call)
   t.match(unclear, { code: 2, answer: { error: { code: 'RUN_AMBIGUOUS', message: /Several runs begin with "a"/ } } })
-  const trace = JSON.parse(
-    await readFile(join(back.run?.folder ?? '', 'images/a/hero-portrait-0001.trace.json'), 'utf8'),
-  )
+  const trace = JSON.parse(await readFile(join(back.run?.folder ?? '', 'images/a/tiny-0001.trace.json'), 'utf8'))
   t.notOk(trace.result.reusedFrom)
 })
 
@@ -164,7 +165,7 @@ t.test('exit codes of what goes wrong', async t => {
 })
 
 t.test('some failed, timed out, interrupted, and then done', async t => {
-  const dir = t.testdir({ 'foundry.yaml': 'attemptsMax: 1\n', 'a.json': kit('a') })
+  const dir = t.testdir({ ...files, 'foundry.yaml': 'attemptsMax: 1\ntemplates: [tiny, small]\n', 'a.json': kit('a') })
   const call = { cwd: dir }
   const words = ['render', 'a.json', ...at]
   const hook = `printf '%s|%s' "$FOUNDRY_EXIT_CODE" "$FOUNDRY_RUNS" > done.txt; echo loud`
@@ -219,8 +220,8 @@ t.test('a plan leaves nothing behind, and a folder with manifests and talents is
 })
 
 t.test('a seed or count given by hand replaces the exact seeds of an order', async t => {
-  const order = JSON.stringify({ personas: ['a.json'], templates: ['hero-portrait'], seeds: [11, 12] })
-  const dir = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a'), 'order.json': order })
+  const order = JSON.stringify({ personas: ['a.json'], templates: ['tiny'], seeds: [11, 12] })
+  const dir = t.testdir({ ...files, 'a.json': kit('a'), 'order.json': order })
   const seedsOf = async (...words: string[]) => {
     const { answer } = await foundryJson<Answer>(['render', 'order.json', ...at, ...words], { cwd: dir })
     const images = join(answer.runs[0]?.folder ?? '', 'images/a')

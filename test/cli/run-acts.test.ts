@@ -3,14 +3,15 @@ import { join } from 'node:path'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
 import { foundry, foundryJson } from './foundry.js'
+import { tinyTemplates } from '../tiny-templates.js'
 
 t.setTimeout(120_000)
 const server = await startDraftServer({ faults: { prepared: true } })
 t.teardown(() => server.close())
 const at = ['--server', server.url]
 const kit = (id: string) => JSON.stringify({ dot_id: id, version: '1.0.0' })
-const words = ['render', 'a.json', '--templates', 'hero-portrait', '--count', '5', ...at]
-const files = { 'foundry.yaml': '', 'a.json': kit('a') }
+const words = ['render', 'a.json', '--templates', 'tiny', '--count', '5', ...at]
+const files = { 'foundry.yaml': '', 'a.json': kit('a'), templates: tinyTemplates }
 
 interface Rendered {
   runs: { run: string; state: string; waitsFor?: string; folder: string; rendered: number }[]
@@ -46,7 +47,7 @@ t.test('a preview ends well and says what to type, as often as it is asked for',
 t.test('what waits for a human needs no server', async t => {
   const config = (url: string) => JSON.stringify({ servers: [{ name: 'one', url, options: { renderer: 'draft' } }] })
   const home = t.testdir({ ...files, 'foundry.yaml': config(server.url) })
-  const render = ['render', 'a.json', '--templates', 'hero-portrait', '--count', '5', '--preview', '2']
+  const render = ['render', 'a.json', '--templates', 'tiny', '--count', '5', '--preview', '2']
   t.match(await foundry(render, { cwd: home }), { code: 0, out: /3 of 5/ })
   writeFileSync(join(home, 'foundry.yaml'), config('http://127.0.0.1:9'))
   t.match(await foundry(render, { cwd: home }), { code: 0, out: /3 of 5[^]*runs approve/ })
@@ -84,23 +85,23 @@ t.test('a persona or a slot alone is paused, cancelled and tried again', async t
   const home = t.testdir({
     ...files,
     'b.json': kit('b'),
-    'o.json': JSON.stringify({ personas: ['a.json', 'b.json'], templates: ['hero-portrait'], count: 2, name: 'o' }),
+    'o.json': JSON.stringify({ personas: ['a.json', 'b.json'], templates: ['tiny'], count: 2, name: 'o' }),
   })
   const call = { cwd: home }
   await foundry(['render', 'o.json', '--preview', '9', ...at], call)
   t.match(await foundry(['runs', 'pause', 'o', '--persona', 'b'], call), { code: 0, out: /^2 pictures of b paused\n/ })
-  t.match(await foundry(['runs', 'cancel', 'o', '--slot', 'a/hero-portrait-0002'], call), {
-    out: /^1 picture of a\/hero-portrait-0002 cancelled\n/,
+  t.match(await foundry(['runs', 'cancel', 'o', '--slot', 'a/tiny-0002'], call), {
+    out: /^1 picture of a\/tiny-0002 cancelled\n/,
   })
   t.match(await foundry(['runs'], call), { out: / held +1\/4 .* 2 pictures paused, preview of 1 in 9/ })
   await foundry(['runs', 'approve', 'o'], call)
   t.match(await foundry(['render', 'o.json', ...at], call), { code: 1, out: /1 of 4.*2 held[^]*runs resume o-/ })
-  const retried = { out: /^1 picture of a\/hero-portrait-0002 to be tried again\n/ }
-  t.match(await foundry(['runs', 'retry', 'o', '--slot', 'a/hero-portrait-0002'], call), retried)
+  const retried = { out: /^1 picture of a\/tiny-0002 to be tried again\n/ }
+  t.match(await foundry(['runs', 'retry', 'o', '--slot', 'a/tiny-0002'], call), retried)
   t.match(await foundry(['runs', 'resume', 'o', '--persona', 'b'], call), { out: /^2 pictures of b resumed\n/ })
   t.match(await foundry(['render', 'o.json', ...at], call), { code: 0, out: /4 of 4/ })
   for (const act of ['pause', 'resume', 'cancel', 'retry']) {
-    const both = ['runs', act, 'o', '--persona', 'a', '--slot', 'a/hero-portrait-0001']
+    const both = ['runs', act, 'o', '--persona', 'a', '--slot', 'a/tiny-0001']
     t.match(await foundry(both, call), { code: 2, err: /--persona.*--slot/ }, act)
   }
   t.match(await foundry(['runs', 'pause', 'o', '--persona', 'c'], call), { code: 2, err: /no persona "c"/ })

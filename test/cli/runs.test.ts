@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
 import { foundry, foundryApart, foundryJson } from './foundry.js'
+import { tinyTemplates } from '../tiny-templates.js'
 
 t.setTimeout(120_000)
 const kit = (id: string) => JSON.stringify({ dot_id: id, version: '1.0.0' })
@@ -11,11 +12,11 @@ const kit = (id: string) => JSON.stringify({ dot_id: id, version: '1.0.0' })
 t.test('what nobody works at does not run, and what is not there is said', async t => {
   const server = await startDraftServer({ faults: { jobMs: 60_000 } })
   t.teardown(() => server.close())
-  const home = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a'), 'b.json': kit('b') })
+  const home = t.testdir({ 'foundry.yaml': '', templates: tinyTemplates, 'a.json': kit('a'), 'b.json': kit('b') })
   const call = { cwd: home }
   t.match(await foundry(['runs'], call), { code: 0, out: /No runs yet/ })
 
-  const at = ['--templates', 'hero-portrait', '--count', '2', '--server', server.url]
+  const at = ['--templates', 'tiny', '--count', '2', '--server', server.url]
   let kill = () => {}
   const cut = foundryApart(['render', 'a.json', ...at], {
     ...call,
@@ -33,7 +34,7 @@ t.test('what nobody works at does not run, and what is not there is said', async
   for (const name of ['pid', 'startedAt']) t.notOk(name in answer, `${name} of a process that has ended`)
   t.match(await foundry(['runs'], call), { out: /a-[0-9a-f]{10} +interrupted +0\/2/ })
   const shown = await foundry(['runs', 'show', 'a'], call)
-  t.match(shown, { out: /is interrupted: 0 of 2 done[^]*a\/hero-portrait-0001 +interrupted/ })
+  t.match(shown, { out: /is interrupted: 0 of 2 done[^]*a\/tiny-0001 +interrupted/ })
   t.notMatch(shown.out, /running/)
   const { answer: interrupted } = await foundryJson<{ slots: { state: string }[] }>(['runs', 'show', 'a'], call)
   t.match(interrupted, { state: 'interrupted' })
@@ -58,10 +59,10 @@ t.test('what nobody works at does not run, and what is not there is said', async
 t.test('verify says which of several runs it took, and names each file once', async t => {
   const server = await startDraftServer()
   t.teardown(() => server.close())
-  const home = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a') })
+  const home = t.testdir({ 'foundry.yaml': '', templates: tinyTemplates, 'a.json': kit('a') })
   const call = { cwd: home }
   const render = async (seed: string) => {
-    const words = ['render', 'a.json', '--templates', 'hero-portrait', '--seed', seed, '--server', server.url]
+    const words = ['render', 'a.json', '--templates', 'tiny', '--seed', seed, '--server', server.url]
     const { answer } = await foundryJson<{ runs: { run: string; folder: string }[] }>(words, call)
     return answer.runs[0]?.run ?? ''
   }
@@ -74,10 +75,10 @@ t.test('verify says which of several runs it took, and names each file once', as
   })
   t.equal((await foundry(['verify', older], call)).err, '')
 
-  await writeFile(join(home, 'runs', newer, 'images/a/hero-portrait-0001.trace.json'), '{}')
+  await writeFile(join(home, 'runs', newer, 'images/a/tiny-0001.trace.json'), '{}')
   const { code, out } = await foundry(['verify', newer], call)
   t.equal(code, 1)
-  t.match(out, /^✘ images\/a\/hero-portrait-0001\.trace\.json: recorded [0-9a-f]{12}, found [0-9a-f]{12}\n$/)
+  t.match(out, /^✘ images\/a\/tiny-0001\.trace\.json: recorded [0-9a-f]{12}, found [0-9a-f]{12}\n$/)
   const { answer } = await foundryJson<{ differences: { expected: string }[] }>(['verify', newer], call)
   t.match(answer.differences, [{ expected: /^[0-9a-f]{64}$/ }])
 })
@@ -99,9 +100,9 @@ t.test('the slots of a sweep are shown with their slider values', async t => {
 })
 
 t.test('cancel chooses among the runs that can be cancelled', async t => {
-  const home = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a') })
+  const home = t.testdir({ 'foundry.yaml': '', templates: tinyTemplates, 'a.json': kit('a') })
   const call = { cwd: home }
-  const words = (seed: string) => ['render', 'a.json', '--templates', 'hero-portrait', '--seed', seed]
+  const words = (seed: string) => ['render', 'a.json', '--templates', 'tiny', '--seed', seed]
   for (const seed of ['1', '2']) t.match(await foundry([...words(seed), '--draft'], call), { code: 0 })
   t.match(await foundry(['runs', 'cancel', 'a'], call), { code: 2, err: /Run a-[0-9a-f]{10} is done/ })
 

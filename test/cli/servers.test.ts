@@ -4,13 +4,14 @@ import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
 import { eventually, startDaemon } from '../daemon/start-daemon.js'
 import { foundry, foundryApart, foundryJson } from './foundry.js'
+import { tinyTemplates } from '../tiny-templates.js'
 
 t.setTimeout(120_000)
 const server = await startDraftServer({ faults: { prepared: true } })
 t.teardown(() => server.close())
 const kit = JSON.stringify({ dot_id: 'a', version: '1.0.0' })
-const files = { 'foundry.yaml': '', 'a.json': kit }
-const words = ['render', 'a.json', '--templates', 'hero-portrait', '--count', '3']
+const files = { 'foundry.yaml': '', 'a.json': kit, templates: tinyTemplates }
+const words = ['render', 'a.json', '--templates', 'tiny', '--count', '3']
 
 t.test('servers are added, paused and removed without a daemon, and the next command applies it', async t => {
   const call = { cwd: t.testdir(files) }
@@ -81,13 +82,13 @@ t.test('a daemon takes a server in and lets it go while it renders', async t => 
     [0, 1].map(() => startDraftServer({ faults: { prepared: true, jobMs: 300, steps: 4 } })),
   )
   t.teardown(() => Promise.all(slow.map(each => each.close())))
-  const home = t.testdir({})
+  const home = t.testdir({ templates: tinyTemplates })
   mkdirSync(join(home, 'manifests'))
-  const config = { servers: [{ name: 'gpu0', url: slow[0]?.url }], templates: ['hero-portrait'] }
+  const config = { servers: [{ name: 'gpu0', url: slow[0]?.url }], templates: ['tiny'] }
   const daemon = await startDaemon(home, config, { flags: {} })
   t.teardown(() => daemon.kill('SIGKILL'))
   const call = { cwd: home }
-  const order = JSON.stringify({ personas: ['a.json'], templates: ['hero-portrait'], count: 20, name: 'o' })
+  const order = JSON.stringify({ personas: ['a.json'], templates: ['tiny'], count: 20, name: 'o' })
   writeFileSync(join(home, 'a.json'), kit)
   writeFileSync(join(home, 'o.json'), order)
   const render = foundryApart(['render', 'o.json'], call)
@@ -99,7 +100,7 @@ t.test('a daemon takes a server in and lets it go while it renders', async t => 
     const { out } = await foundry(['servers'], call)
     return / running +o-/.test(out) ? out : undefined
   })
-  t.match(shown, /\n {2}running {2}o-[0-9a-f]{10} a\/hero-portrait-\d+( \d+\/\d+)?\n/)
+  t.match(shown, /\n {2}running {2}o-[0-9a-f]{10} a\/tiny-\d+( \d+\/\d+)?\n/)
   t.match(shown, /\n {2}loaded +\S+\.safetensors.* \([0-9a-f]{8}\)\n/)
   const hasty = await foundry(['servers', 'drain', 'gpu1', '--wait', '0'], call)
   t.match(hasty, { code: 124, out: /^gpu1 still has \d jobs?:\n/ })

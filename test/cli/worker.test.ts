@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { DraftServerOptions } from '../../plugins/provider-comfyui/draft-server/options.js'
 import { freePort, needsRedis, RedisServer } from '../plugins/engine-bullmq/redis-server.js'
+import { foundry as foundryHere } from './foundry.js'
 import { checkHome, filesUnder } from '../recovery/check-home.js'
 import { isFinished } from '../recovery/kill-daemon.js'
 import { makeHome, writeOrder } from '../recovery/make-home.js'
-import { type Command, foundry, rendersOf, startDraft, until } from '../recovery/processes.js'
+import { type Command, foundry, rendersOf, startDraftHere, until } from '../recovery/processes.js'
 
 t.setTimeout(180_000)
 
@@ -23,11 +24,9 @@ t.test('foundry worker refuses what cannot work', async t => {
       says: /NOT_SET_HERE is not set/,
     },
   }
-  for (const [title, { args, says }] of Object.entries(cases)) {
-    const command = foundry(['worker', '--storage', t.testdir(), '--home', t.testdir(), ...args])
-    t.equal(await command.ended, 2, title)
-    t.match(command.stderr(), says, title)
-  }
+  const [home, storage] = [t.testdir(), t.testdir()]
+  for (const [title, { args, says }] of Object.entries(cases))
+    t.match(await foundryHere(['worker', '--storage', storage, ...args], { cwd: home }), { code: 2, err: says }, title)
 })
 
 t.test('a home without an engine has nothing for a worker', async t => {
@@ -38,100 +37,91 @@ t.test('a home without an engine has nothing for a worker', async t => {
   t.equal(await daemon.ended, 0)
 })
 
-t.test('a worker that sees another folder is told so', { ...needsRedis }, async t => {
-  const redis = await RedisServer.start(t)
-  const { home, port, worker } = await prepare(t, { config: { engine: engineAt(redis), storage: 'elsewhere' } })
-  await startOwner(t, home, port)
-  const refused = worker('w1')
-  t.equal(await refused.ended, 2)
-  t.match(refused.stderr(), /let "storage" of foundry.yaml and --storage of the worker be the same folder/)
-})
-
-t.test('a token is asked for, and given by the name of its variable', { ...needsRedis }, async t => {
+t.test('a worker is let in by its token, its storage and its name', { ...needsRedis }, async t => {
   const redis = await RedisServer.start(t)
   const token = 'a-token-that-nobody-guesses'
   const { home, port, worker } = await prepare(t, { config: { engine: engineAt(redis), api: { token } } })
   await startOwner(t, home, port)
-  t.equal(await worker('w1').ended, 2)
-  const named = worker('w2', ['--token', '${OWNER_TOKEN}'], { OWNER_TOKEN: token })
-  await named.says('worker ready')
-  t.notMatch(named.stderr(), token)
-})
+  const [given, env] = [['--token', '${OWNER_TOKEN}'], { OWNER_TOKEN: token }]
 
-t.test('two workers of one name: the second waits for the first to be gone', { ...needsRedis }, async t => {
-  const redis = await RedisServer.start(t)
-  const { home, port, worker } = await prepare(t, { config: { engine: engineAt(redis) } })
-  await startOwner(t, home, port)
-  await worker('w1').says('worker ready')
-  const second = worker('w1')
+  t.equal(await worker('w1').ended, 2, 'a token is asked for')
+  const refused = worker('w1', [...given, '--storage', join(t.testdir(), 'elsewhere')], env)
+  t.equal(await refused.ended, 2, 'one that sees another folder is told so')
+  t.match(refused.stderr(), /let "storage" of foundry.yaml and --storage of the worker be the same folder/)
+
+  const first = worker('w1', given, env)
+  await first.says('worker ready')
+  t.notMatch(first.stderr(), token, 'the token is given by the name of its variable')
+  const second = worker('w1', given, env)
   await second.says('choose another name with --name')
   second.child.kill('SIGTERM')
-  t.equal(await second.ended, 0)
+  t.equal(await second.ended, 0, 'of two of one name the second waits for the first to be gone')
 })
 
 t.test('foundry render answers workers while it lasts; servers and status name them', { ...needsRedis }, async t => {
   const redis = await RedisServer.start(t)
-  const { home, order, worker, ledgerFile } = await prepare(t, { config: { engine: engineAt(redis) }, slots: 12 })
+  const { home, order, draft, worker, ledgerFile } = await prepare(t, { config: { engine: engineAt(redis) }, slots: 8 })
   // It waits until there is an owner.
   const early = worker('w1')
   await early.says('waiting for the owner')
   const render = foundry(['render', order, '--home', home, '--json'])
   t.teardown(() => render.kill())
-  await until('a picture', () => filesUnder(join(home, 'runs')).some(each => each.endsWith('.png')), 60_000)
-  const servers = foundry(['servers', '--home', home, '--json'])
-  t.equal(await servers.ended, 0)
-  const [found] = (JSON.parse(servers.stdout()) as { servers: { name: string; renderer: string; state: string }[] })
-    .servers
+  await until('a picture', () => filesUnder(join(home, 'runs')).some(each => each.endsWith('.png')))
+  await draft.setFaults({ jobMs: 2000 })
+  const servers = await foundryHere(['servers', '--json'], { cwd: home })
+  t.equal(servers.code, 0)
+  const [found] = (JSON.parse(servers.out) as { servers: { name: string; renderer: string; state: string }[] }).servers
   t.match(found, { name: 'w1/server-1', renderer: 'draft', state: 'ready' })
+  await draft.setFaults({ jobMs: 30 })
   t.equal(await render.ended, 0, render.stderr())
   const facts = await checkHome(home, { renders: rendersOf(ledgerFile) })
   t.strictSame(facts.problems, [])
-  t.equal(facts.done, 12)
+  t.equal(facts.done, 8)
   t.ok([...facts.traces.values()].every(({ result }) => result.server.name === 'w1/server-1'))
 })
 
-t.test('a worker that is stopped gives back what it has not ended', { ...needsRedis }, async t => {
-  const redis = await RedisServer.start(t)
-  const config = { engine: engineAt(redis) }
-  const { home, port, worker, ledgerFile } = await prepare(t, { config, slots: 0, jobMs: 1500, drainSeconds: 0.2 })
-  const owner = await startOwner(t, home, port)
-  const first = worker('w1')
-  await first.says('worker ready')
-  writeOrder(home, 'order', 4)
-  await until('a render', () => rendersOf(ledgerFile).length > 0, 30_000)
-  first.child.kill('SIGTERM')
-  t.equal(await first.ended, 0)
-  await worker('w2').says('worker ready')
-  await until('the end', () => isFinished(home), 60_000)
-  owner.child.kill('SIGTERM')
-  t.equal(await owner.ended, 0)
-  const { problems, done, journal } = await checkHome(home)
-  t.strictSame(problems, [])
-  t.equal(done, 4)
-  const ended = journal.flatMap(event => (event.kind === 'attempt-ended' ? [event] : []))
-  t.ok(ended.length > 0)
-  t.ok(ended.every(({ server, outcome }) => server === 'w1/server-1' && outcome === 'interrupted'))
-})
+t.test(
+  'a worker that is stopped gives back what it has; what is cancelled ends on workers, too',
+  { ...needsRedis },
+  async t => {
+    const redis = await RedisServer.start(t)
+    const config = { engine: engineAt(redis) }
+    const { home, port, worker, draft, ledgerFile } = await prepare(t, { config, jobMs: 30_000, drainSeconds: 0.2 })
+    const owner = await startOwner(t, home, port)
+    const first = worker('w1')
+    await first.says('worker ready')
+    writeOrder(home, 'order', 4)
+    await until('a render', () => rendersOf(ledgerFile).length > 0)
+    first.child.kill('SIGTERM')
+    t.equal(await first.ended, 0)
+    await draft.setFaults({ jobMs: 30 })
+    await worker('w2').says('worker ready')
+    await until('the end', () => isFinished(home))
 
-t.test('a run that is cancelled ends on workers, too', { ...needsRedis }, async t => {
-  const redis = await RedisServer.start(t)
-  const { home, port, worker, ledgerFile } = await prepare(t, { config: { engine: engineAt(redis) }, jobMs: 2000 })
-  const owner = await startOwner(t, home, port)
-  await worker('w1').says('worker ready')
-  writeOrder(home, 'order', 30)
-  await until('a render', () => rendersOf(ledgerFile).length > 0, 30_000)
-  const [run = ''] = readdirSync(join(home, 'runs'))
-  const why = foundry(['why', run, 'pip/tiny-0030', '--home', home, '--json'])
-  t.equal(await why.ended, 0, why.stderr())
-  t.match(why.stdout(), /of its run come before it/)
-  t.equal(await foundry(['runs', 'cancel', run, '--home', home]).ended, 0)
-  await until('the end', () => isFinished(home), 30_000)
-  owner.child.kill('SIGTERM')
-  t.equal(await owner.ended, 0)
-  const { problems } = await checkHome(home)
-  t.strictSame(problems, [])
-  t.ok(rendersOf(ledgerFile).length < 6, 'what waited is not rendered')
-})
+    const before = rendersOf(ledgerFile).length
+    await draft.setFaults({ jobMs: 30_000 })
+    writeOrder(home, 'later', 30, 2)
+    await until('a render of the other run', () => rendersOf(ledgerFile).length > before)
+    const later = readdirSync(join(home, 'runs')).find(name => name.startsWith('later')) ?? ''
+    const ask = { cwd: home }
+    t.match(await foundryHere(['why', later, 'pip/tiny-0030', '--json'], ask), {
+      code: 0,
+      out: /of its run come before it/,
+    })
+    t.match(await foundryHere(['runs', 'cancel', later], ask), { code: 0 })
+    await until('the end', () => isFinished(home))
+    t.ok(rendersOf(ledgerFile).length - before < 6, 'what waited is not rendered')
+
+    owner.child.kill('SIGTERM')
+    t.equal(await owner.ended, 0)
+    const { problems, done, journal } = await checkHome(home)
+    t.strictSame(problems, [])
+    t.equal(done, 4)
+    const ended = journal.flatMap(event => (event.kind === 'attempt-ended' && event.run !== later ? [event] : []))
+    t.ok(ended.length > 0)
+    t.ok(ended.every(({ server, outcome }) => server === 'w1/server-1' && outcome === 'interrupted'))
+  },
+)
 
 t.test('what no server of any worker can render fails, with the reason', { ...needsRedis }, async t => {
   const redis = await RedisServer.start(t)
@@ -139,10 +129,9 @@ t.test('what no server of any worker can render fails, with the reason', { ...ne
   const owner = await startOwner(t, home, port)
   await worker('w1').says('worker ready')
   writeOrder(home, 'order', 20)
-  await until('the end', () => isFinished(home), 60_000)
-  const show = foundry(['runs', 'list', '--home', home, '--json'])
-  await show.ended
-  t.match(JSON.parse(show.stdout()), { runs: [{ state: 'failed', counts: { failed: 20 } }] })
+  await until('the end', () => isFinished(home))
+  const shown = await foundryHere(['runs', 'list', '--json'], { cwd: home })
+  t.match(JSON.parse(shown.out), { runs: [{ state: 'failed', counts: { failed: 20 } }] })
   owner.child.kill('SIGTERM')
   t.equal(await owner.ended, 0)
 })
@@ -166,7 +155,7 @@ async function prepare(t: Test, { config, slots = 0, jobMs = 30, server, drainSe
   const folder = t.testdir()
   const home = join(folder, 'home')
   const ledgerFile = join(folder, 'ledger.jsonl')
-  const draft = await startDraft(ledgerFile, { models, faults: { jobMs, prepared: true } })
+  const draft = await startDraftHere(ledgerFile, { models, faults: { jobMs, prepared: true } })
   t.teardown(() => draft.kill())
   const port = await freePort()
   const api = { port, ...(config['api'] as object | undefined) }
@@ -181,7 +170,7 @@ async function prepare(t: Test, { config, slots = 0, jobMs = 30, server, drainSe
     t.teardown(() => command.kill())
     return command
   }
-  return { home, order, ledgerFile, port, worker }
+  return { home, order, draft, ledgerFile, port, worker }
 }
 
 async function startOwner(t: Test, home: string, port: number): Promise<Command> {

@@ -23,7 +23,7 @@ export interface TestDaemon {
 }
 
 const childFile = fileURLToPath(new URL('./daemon-child.js', import.meta.url))
-const startMsMax = 20_000
+const startMsMax = 60_000
 
 /** A daemon in a process of its own, which answers. `config` is its foundry.yaml, which is JSON here. */
 export async function startDaemon(
@@ -74,7 +74,7 @@ export async function startDaemon(
 export async function eventually<Answer>(
   what: string,
   ask: () => Promise<Answer | undefined> | Answer | undefined,
-  limitMs = 20_000,
+  limitMs = 60_000,
 ): Promise<Answer> {
   const giveUpAt = performance.now() + limitMs
   for (;;) {

@@ -7,28 +7,30 @@ import { openLedger } from '../../src/record/ledger.js'
 import { checkHome, filesUnder } from './check-home.js'
 import { isFinished } from './kill-daemon.js'
 import { makeHome, writeOrder } from './make-home.js'
-import { type Command, foundry, startDaemon, startDraft, until } from './processes.js'
+import { type Command, foundry, startDaemon, startDraftHere, until } from './processes.js'
 import { mountSmallDisk, needsMount, type SmallDisk } from './small-disk.js'
 import { apiUrlOf } from './told-counts.js'
 
 const smallBytes = 64 * 1024
-const pausedMsMax = 1000
-const resumedMsMax = 10_000
+/** The program looks every so often; a busy machine adds to it. */
+const pausedMsMax = 5000
+const resumedMsMax = 20_000
 /** A commit that was begun may end after the disk was filled. */
 const settleMs = 500
+const slotsUsual = 30
 
 t.jobs = 3
 t.setTimeout(120_000)
 // Not where tests leave their files: what a test that is killed leaves mounted would be in the way of the next.
 const folder = mkdtempSync(join(tmpdir(), 'foundry-disk-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-const draft = await startDraft(join(folder, 'ledger.jsonl'), { faults: { prepared: true, jobMs: 15 } })
+const draft = await startDraftHere(join(folder, 'ledger.jsonl'), { faults: { prepared: true, jobMs: 40 } })
 t.teardown(() => draft.kill())
 
 const pictures = (home: string) => filesUnder(join(home, 'runs')).filter(each => each.endsWith('.png')).length
 
 /** A home with a small disk at one of its folders, and a daemon that works in it. */
-async function open(t: Test, name: string, place: string, { slots = 90, sizeBytes = smallBytes } = {}) {
+async function open(t: Test, name: string, place: string, { slots = slotsUsual, sizeBytes = smallBytes } = {}) {
   const home = join(folder, name)
   const disk = mountSmallDisk(join(home, place), sizeBytes)
   t.teardown(() => disk.unmount())
@@ -41,15 +43,16 @@ async function open(t: Test, name: string, place: string, { slots = 90, sizeByte
 /** What is told and done while the disk is full, and that it goes on once there is room. */
 async function checkPause(
   t: Test,
-  { home, disk, daemon, slots = 90 }: { home: string; disk: SmallDisk; daemon: Command; slots?: number },
+  { home, disk, daemon, slots = slotsUsual }: { home: string; disk: SmallDisk; daemon: Command; slots?: number },
 ) {
   await daemon.says('the disk refuses to write')
   t.match(daemon.stderr(), /ENOSPC/, 'it says why')
-  await sleep(settleMs)
-  const before = pictures(home)
-  t.ok(before < slots, `${before} pictures before`)
-  await sleep(settleMs)
-  t.equal(pictures(home), before, 'nothing is told to be done that is not')
+  let before: number
+  do {
+    before = pictures(home)
+    await sleep(settleMs)
+  } while (pictures(home) !== before)
+  t.ok(before < slots, `it stands still at ${before} pictures`)
   t.ok((await fetch(`${apiUrlOf(home)}/status`)).ok, 'it still answers')
   disk.free()
   disk.grow(16 * 1024 * 1024)
@@ -66,12 +69,12 @@ async function checkPause(
   t.comment(`full at ${before} pictures, went on after ${Math.round(tookMs)} ms`)
 }
 
-for (const [title, place] of [
-  ['the journal', '.foundry/journal'],
-  ['committed pictures', 'runs'],
+for (const [title, place, sizeBytes] of [
+  ['the journal', '.foundry/journal', 16 * 1024],
+  ['committed pictures', 'runs', smallBytes],
 ] as const)
   t.test(`a full disk of ${title} is waited for`, { ...needsMount }, async t => {
-    await checkPause(t, await open(t, place.replace('.foundry/', ''), place))
+    await checkPause(t, await open(t, place.replace('.foundry/', ''), place, { sizeBytes }))
   })
 
 t.test('a full disk of staged pictures is waited for', { ...needsMount }, async t => {
@@ -90,14 +93,14 @@ t.test('a full disk of the log loses lines of the log, and nothing else', { ...n
   const disk = mountSmallDisk(join(home, 'log'), smallBytes)
   t.teardown(() => disk.unmount())
   makeHome(home, {
-    slots: 20,
+    slots: 8,
     serverUrl: draft.url,
     config: { log: { file: join(home, 'log', 'daemon.log'), level: 'debug' } },
   })
   disk.fill()
   const daemon = foundry(['daemon', '--home', home, '--port', '0'])
   t.teardown(() => daemon.kill())
-  await until('the end', () => isFinished(home), 30_000)
+  await until('the end', () => isFinished(home))
   disk.free()
   daemon.child.kill('SIGTERM')
   t.equal(await daemon.ended, 0, daemon.stderr())
@@ -147,7 +150,7 @@ t.test(
     disk.fill()
     disk.grow(81 * 1024 * 1024)
     let begin = performance.now()
-    while (!(await intake()).paused && performance.now() - begin < 5000) await sleep(20)
+    while (!(await intake()).paused && performance.now() - begin < 20_000) await sleep(20)
     const pausedMs = performance.now() - begin
     t.ok(pausedMs <= pausedMsMax, `paused after ${Math.round(pausedMs)} ms`)
     t.match(await intake(), { paused: { reason: 'disk' } })

@@ -29,7 +29,7 @@ export interface FarmCase {
   config?: Record<string, unknown>
   /** Renders that are allowed beyond one per picture. */
   extra: number
-  meanwhile?(servers: readonly Running[], done: (count: number) => Promise<void>): Promise<void>
+  meanwhile?(servers: readonly Running[], done: (count: number) => Promise<void>, home: string): Promise<void>
 }
 
 export interface FarmFacts {
@@ -49,10 +49,11 @@ export interface FarmFacts {
 
 const picturesMsMax = 60_000
 
-/** Renders an order on several servers, in a folder of its own, and checks what is left. */
+/** Renders an order on several servers, in a folder of its own, and checks what is left. The servers are processes unless said otherwise. */
 export async function renderOn(
   folder: string,
   { slots, seeds, members, config, extra, meanwhile }: FarmCase,
+  start: typeof startDraft = startDraft,
 ): Promise<FarmFacts> {
   mkdirSync(folder, { recursive: true })
   const home = join(folder, 'home')
@@ -61,7 +62,7 @@ export async function renderOn(
     for (const [at, { options, wire }] of members.entries()) {
       const name = `gpu${at + 1}`
       const faults = { prepared: true, ...options.faults }
-      const draft = await startDraft(join(folder, `${name}.jsonl`), { ...options, faults })
+      const draft = await start(join(folder, `${name}.jsonl`), { ...options, faults })
       servers.push(Object.assign(draft, { name, wire: wire && (await layWire(draft.url, wire)) }))
     }
     const entries = servers.map(({ name, url, wire }, at) => ({ name, url: wire?.url ?? url, ...members[at]?.entry }))
@@ -74,7 +75,7 @@ export async function renderOn(
         picturesMsMax,
       )
     try {
-      await meanwhile?.(servers, done)
+      await meanwhile?.(servers, done, home)
       const code = await command.ended
       const renders = servers.flatMap(({ ledgerFile }) => rendersOf(ledgerFile))
       const failures = renders.filter(render => render.outcome === 'error').length

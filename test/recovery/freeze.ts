@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { checkHome, filesUnder, type HomeFacts } from './check-home.js'
 import { isFinished } from './kill-daemon.js'
 import { makeHome } from './make-home.js'
-import { foundry, rendersOf, startDaemon, startDraft, until } from './processes.js'
+import { foundry, rendersOf, startDaemon, startDraftHere, until } from './processes.js'
 
 export interface FrozenFacts extends HomeFacts {
   /** How each second daemon ended that was started meanwhile, and what it said. */
@@ -21,7 +21,7 @@ export async function freezeDaemon(
   { slots, jobMs, frozenMs, depth }: { slots: number; jobMs: number; frozenMs: number; depth: number },
 ): Promise<FrozenFacts> {
   mkdirSync(folder, { recursive: true })
-  const draft = await startDraft(join(folder, 'ledger.jsonl'), { faults: { prepared: true, jobMs } })
+  const draft = await startDraftHere(join(folder, 'ledger.jsonl'), { faults: { prepared: true, jobMs } })
   const home = join(folder, 'home')
   makeHome(home, { slots, serverUrl: draft.url, depth })
   const daemon = await startDaemon(home)

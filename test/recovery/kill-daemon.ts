@@ -11,7 +11,7 @@ import {
   randomNumbers,
   rendersOf,
   startDaemon,
-  startDraft,
+  startDraftHere,
   until,
 } from './processes.js'
 
@@ -33,7 +33,7 @@ export interface RampageFacts extends HomeFacts {
   resumedMs: number | undefined
 }
 
-/** Every second kill hits the start of a process, after so long; the others hit its work, so long after it was ready. */
+/** Every second kill hits the start of a process, after so long; the others hit its work, so long after it is at work. */
 const startKillMsMax = 900
 const workKillMsMax = 900
 const endLimitMs = 120_000
@@ -49,11 +49,14 @@ export async function rampage({ folder, seed, kills, slots, jobMs, servers = 1 }
   let killed = 0
   try {
     for (let at = 1; at <= servers; at++)
-      drafts.push(await startDraft(join(folder, `gpu${at}.jsonl`), { faults: { jobMs, prepared: true } }))
+      drafts.push(await startDraftHere(join(folder, `gpu${at}.jsonl`), { faults: { jobMs, prepared: true } }))
     makeHome(home, { slots, servers: drafts.map(({ url }, at) => ({ name: `gpu${at + 1}`, url, depth: 2 })) })
     for (; killed < kills && !isFinished(home); killed++) {
       daemon = foundry(['daemon', '--home', home, '--port', '0'])
-      if (killed % 2 === 1) await daemon.says('daemon ready')
+      if (killed % 2 === 1) {
+        await daemon.says('daemon ready')
+        await until('work', () => isFinished(home) || drafts.some(isAtWork))
+      }
       await sleep(random(killed % 2 === 1 ? workKillMsMax : startKillMsMax))
       await daemon.kill()
     }
@@ -72,6 +75,10 @@ export async function rampage({ folder, seed, kills, slots, jobMs, servers = 1 }
     await daemon?.kill()
     for (const draft of drafts) await draft.kill()
   }
+}
+
+function isAtWork({ ledgerFile }: Draft): boolean {
+  return rendersOf(ledgerFile).some(({ outcome }) => outcome === 'running')
 }
 
 /** The report is written a moment before the end of its run is counted, so what is told is asked for until it stays the same. */

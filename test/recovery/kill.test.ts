@@ -3,15 +3,15 @@ import t from 'tap'
 import { rampage } from './kill-daemon.js'
 
 const seed = Number(process.env['FOUNDRY_TEST_SEED'] ?? 20_260_101)
-const kills = 20
-const slots = 300
+const kills = 8
+const slots = 100
 const servers = 4
 /** A journal of so few jobs; Node's own start is the larger part of it. */
-const readyMsMax = 10_000
+const readyMsMax = 30_000
 
-t.setTimeout(240_000)
+t.setTimeout(170_000)
 t.test(`a daemon killed ${kills} times commits each of ${slots} pictures once, seed ${seed}`, async t => {
-  const facts = await rampage({ folder: join(t.testdir(), 'kill'), seed, kills, slots, servers, jobMs: 80 })
+  const facts = await rampage({ folder: join(t.testdir(), 'kill'), seed, kills, slots, servers, jobMs: 150 })
   t.strictSame(facts.problems, [])
   t.equal(facts.done, slots)
   const { killed, renders, repeated, inFlight, attempts, readyMs, sinceMs } = facts

@@ -5,13 +5,14 @@ import type { ExpectedAct } from './check-acts.js'
 import { checkHome, filesUnder } from './check-home.js'
 import { isFinished } from './kill-daemon.js'
 import { makeHome, writeOrder } from './make-home.js'
-import { foundry, rendersOf, startDaemon, startDraft, until } from './processes.js'
+import { foundry, rendersOf, startDaemon, startDraftHere, until } from './processes.js'
+import { apiUrlOf } from './told-counts.js'
 
 const folder = t.testdir()
 t.jobs = 2
 
 async function draftOf(t: { teardown(end: () => Promise<void>): void }, name: string, faults: object) {
-  const draft = await startDraft(join(folder, `${name}.jsonl`), { faults: { prepared: true, ...faults } })
+  const draft = await startDraftHere(join(folder, `${name}.jsonl`), { faults: { prepared: true, ...faults } })
   t.teardown(() => draft.kill())
   const home = join(folder, name)
   return {
@@ -60,64 +61,52 @@ t.test('a retried picture has all its attempts again', async t => {
   t.match(facts, { done: 1, attempts: 4 })
 })
 
-t.test('a run that is cancelled ends, keeps what is done, and goes on when retried', async t => {
-  const { draft, home, run } = await draftOf(t, 'cancelled', { jobMs: 40 })
-  makeHome(home, { slots: 60, serverUrl: draft.url })
-  const daemon = await startDaemon(home)
+t.test('whatever operators do to runs and servers happens, and is in the audit, also after a kill', async t => {
+  const { draft, home } = await draftOf(t, 'acts', { jobMs: 60 })
+  makeHome(home, { slots: 40, serverUrl: draft.url })
+  let daemon = await startDaemon(home)
   t.teardown(() => daemon.kill())
-  await until('pictures', () => filesUnder(join(home, 'runs')).filter(each => each.endsWith('.png')).length > 5)
+  const pictures = () => filesUnder(join(home, 'runs')).filter(each => each.endsWith('.png')).length
+  await until('a picture', () => pictures() > 0)
   const [id = ''] = readdirSync(join(home, 'runs'))
-  // However long the command takes to start, something is left for it to cancel.
-  const paceOf = (jobMs: number) =>
-    fetch(`${draft.url}/draft/faults`, { method: 'POST', body: JSON.stringify({ jobMs }) })
-  t.ok((await paceOf(30_000)).ok)
-  t.equal((await run('runs', 'cancel', id)).code, 0)
-  t.ok((await paceOf(10)).ok)
+  const acts: ExpectedAct[] = [{ kind: 'run-accepted', run: id }]
+  const act = async (kind: ExpectedAct['kind'], path: string, body: object = {}) => {
+    const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+    const answer = await fetch(`${apiUrlOf(home)}/${path}`, request)
+    t.ok(answer.ok, `${path}: ${await answer.text()}`)
+    acts.push({ kind, ...(kind.startsWith('run') ? { run: id } : { server: 'gpu' }) })
+  }
+  await act('run-changed', `runs/${id}/priority`, { weight: 90 })
+  await act('run-paused', `runs/${id}/pause`)
+  for (const mode of ['drain', 'resume']) {
+    await act('server-mode', `servers/gpu/${mode}`)
+    await daemon.kill()
+    daemon = await startDaemon(home)
+  }
+  await act('server-forgiven', 'servers/gpu/forgive')
+  await act('run-resumed', `runs/${id}/resume`)
+
+  await until('pictures', () => pictures() > 5)
+  // However long it takes to be heard, something is left to cancel.
+  await draft.setFaults({ jobMs: 30_000 })
+  await act('run-cancelled', `runs/${id}/cancel`)
+  await draft.setFaults({ jobMs: 10 })
   await until('its end', () => isFinished(home))
   const report = join(home, 'runs', id, 'report.json')
   const { state, counts } = JSON.parse(readFileSync(report, 'utf8'))
   t.equal(state, 'cancelled')
   t.ok(counts.done > 5 && counts.cancelled > 0, JSON.stringify(counts))
   rmSync(report)
-  t.equal((await run('runs', 'retry', id)).code, 0)
+  await act('run-retried', `runs/${id}/retry`)
   await until('the end of the rest', () => isFinished(home))
-  daemon.child.kill('SIGTERM')
-  t.equal(await daemon.ended, 0)
-  const acts = (['run-accepted', 'run-cancelled', 'run-retried'] as const).map(kind => ({ kind, run: id }))
-  const facts = await checkHome(home, { renders: rendersOf(draft.ledgerFile), extraRenders: 2, acts })
-  t.strictSame(facts.problems, [])
-  t.equal(facts.done, 60)
-})
 
-t.test('whatever operators do to runs and servers is in the audit, also after a kill', async t => {
-  const { draft, home, run } = await draftOf(t, 'audited', { jobMs: 60 })
-  makeHome(home, { slots: 40, serverUrl: draft.url })
-  let daemon = await startDaemon(home)
-  t.teardown(() => daemon.kill())
-  await until('a picture', () => filesUnder(join(home, 'runs')).some(each => each.endsWith('.png')))
-  const [id = ''] = readdirSync(join(home, 'runs'))
-  const acts: ExpectedAct[] = [{ kind: 'run-accepted', run: id }]
-  for (const [kind, ...command] of [
-    ['run-changed', 'runs', 'priority', id, 'rush'],
-    ['run-paused', 'runs', 'pause', id],
-    ['server-mode', 'servers', 'drain', 'gpu'],
-    ['server-mode', 'servers', 'resume', 'gpu'],
-    ['server-forgiven', 'servers', 'forgive', 'gpu'],
-    ['run-resumed', 'runs', 'resume', id],
-  ] as const) {
-    const { code, said } = await run(...command)
-    t.equal(code, 0, `${command.join(' ')}: ${said}`)
-    acts.push({ kind, ...(kind.startsWith('run') ? { run: id } : { server: 'gpu' }) })
-    if (kind !== 'server-mode') continue
-    await daemon.kill()
-    daemon = await startDaemon(home)
-  }
-  await until('its end', () => isFinished(home), 60_000)
-  const { total } = JSON.parse((await run('audit', '--json')).stdout) as { total: number }
+  const { total } = (await (await fetch(`${apiUrlOf(home)}/audit`)).json()) as { total: number }
   daemon.child.kill('SIGTERM')
   t.equal(await daemon.ended, 0)
-  const facts = await checkHome(home, { renders: rendersOf(draft.ledgerFile), extraRenders: 'in flight', acts })
+  // Each kill and the cancelling may cost what was on the server.
+  const facts = await checkHome(home, { renders: rendersOf(draft.ledgerFile), extraRenders: 6, acts })
   t.strictSame(facts.problems, [])
+  t.equal(facts.done, 40)
   t.equal(total, facts.journal.filter(event => 'by' in event).length)
   const forgotten = [...acts, { kind: 'run-removed' as const }]
   t.match((await checkHome(home, { acts: forgotten })).problems, ['run-removed of the home is not in the audit'])
@@ -146,9 +135,7 @@ t.test('pictures and traces that were deleted by hand are rendered again, whatev
   const end = await run('render', order)
   t.equal(end.code, 0, end.said)
   t.match(end.said, /6 of 6 rendered/)
-  t.match((await run('render', order)).said, /6 of 6 already rendered/)
   t.equal((await run('runs', 'retry', id)).code, 2, 'nothing is left to try again')
-  t.equal((await run('verify', id)).code, 0)
 
   const facts = await checkHome(home, { renders: rendersOf(draft.ledgerFile), extraRenders: 6 })
   t.strictSame(facts.problems, [])
@@ -160,30 +147,25 @@ t.test('pictures and traces that were deleted by hand are rendered again, whatev
   const kept = readdirSync(orphans).map(each => readFileSync(join(orphans, each), 'utf8'))
   t.equal(kept.length, 2, 'what was left of them is kept')
   t.ok(kept.includes('edited'))
-})
 
-t.test('a run whose whole folder was deleted is rendered again', async t => {
-  const { draft, home, run } = await draftOf(t, 'gone', { jobMs: 10 })
-  const order = makeHome(home, { slots: 3, serverUrl: draft.url })
-  t.equal((await run('render', order)).code, 0)
-  const [id = ''] = readdirSync(join(home, 'runs'))
+  // And its whole folder, while no server is there.
   const runFile = readFileSync(join(home, 'runs', id, 'run.json'), 'utf8')
   rmSync(join(home, 'runs', id), { recursive: true })
   await draft.kill()
   const alone = await run('render', order)
   t.equal(alone.code, 3, 'no server')
-  t.match(alone.said, /lacks or has changed files of 3 pictures/)
+  t.match(alone.said, /lacks or has changed files of 6 pictures/)
   await draft.start()
-  const end = await run('render', order)
-  t.equal(end.code, 0, end.said)
+  const anew = await run('render', order)
+  t.equal(anew.code, 0, anew.said)
   t.equal(readFileSync(join(home, 'runs', id, 'run.json'), 'utf8'), runFile)
-  const facts = await checkHome(home)
-  t.strictSame(facts.problems, [])
-  t.equal(facts.done, 3)
+  const whole = await checkHome(home)
+  t.strictSame(whole.problems, [])
+  t.equal(whole.done, 6)
 })
 
 t.test('a run whose run.json is damaged fails alone', async t => {
-  const { draft, home, run } = await draftOf(t, 'damaged', { jobMs: 10 })
+  const { draft, home } = await draftOf(t, 'damaged', { jobMs: 10 })
   const order = makeHome(home, { slots: 4, serverUrl: draft.url })
   const crashed = foundry(['render', order, '--home', home], { FOUNDRY_FAILPOINTS: 'accepted=kill@2' })
   t.equal(await crashed.ended, 'SIGKILL')
@@ -196,7 +178,7 @@ t.test('a run whose run.json is damaged fails alone', async t => {
   const reports = () => filesUnder(join(home, 'runs')).filter(each => each.endsWith('report.json'))
   await until('the other run', () => reports().length === 1)
   t.match(reports(), [/^other-/])
-  t.match((await run('runs', 'list', '--json')).stdout, /"failed": ?4/)
+  t.match(await (await fetch(`${apiUrlOf(home)}/runs`)).text(), /"failed": ?4/)
   daemon.child.kill('SIGTERM')
   t.equal(await daemon.ended, 0)
 })

@@ -4,13 +4,13 @@ import { checkHome } from './check-home.js'
 import type { Ignored } from './lossy-disk.js'
 import { makeHome } from './make-home.js'
 import { cutPower, type LossOptions, recordDisk } from './power-loss.js'
-import { foundry, startDraft } from './processes.js'
+import { foundry, startDraftHere } from './processes.js'
 
 const seed = 20_260_321
 const slots = 4
 const folder = t.testdir()
 t.setTimeout(120_000)
-const draft = await startDraft(join(folder, 'ledger.jsonl'), { faults: { prepared: true, jobMs: 10 } })
+const draft = await startDraftHere(join(folder, 'ledger.jsonl'), { faults: { prepared: true, jobMs: 10 } })
 t.teardown(() => draft.kill())
 
 const home = join(folder, 'home')
@@ -46,7 +46,7 @@ t.test('a run that the power was cut in ends whole', async t => {
       ...(code === 0 && done === slots ? [] : [`ended with ${code}, ${done} done: ${command.stderr()}`]),
     ]
   }
-  const { problems } = await cutPower(rendered, { ...ofHome, every: 23, recover, recoverEvery: 30 })
+  const { problems } = await cutPower(rendered, { ...ofHome, every: 23, recover, recoverEvery: 40 })
   t.strictSame(problems, [])
   t.ok(ended >= 3, `${ended} times`)
   t.comment(`${ended} recoveries`)

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { type DraftServer, startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
 import type { DraftServerOptions, Faults } from '../../plugins/provider-comfyui/draft-server/options.js'
 import type { LedgerEntry } from '../../plugins/provider-comfyui/draft-server/ledger.js'
 import { plainNode } from '../plain-node.js'
@@ -42,6 +43,27 @@ export async function startDraft(ledgerFile: string, options: DraftServerOptions
     kill: async () => {
       if (child) await kill(child)
     },
+  }
+  await draft.start()
+  return draft
+}
+
+/** The same in this process, which spares a start of Node: where no server dies a death that only a process can die. */
+export async function startDraftHere(ledgerFile: string, options: DraftServerOptions = {}): Promise<Draft> {
+  let server: DraftServer | undefined
+  const draft: Draft = {
+    url: '',
+    ledgerFile,
+    async start() {
+      server = await startDraftServer({ ...options, ledgerFile, port: server?.port ?? 0 })
+      draft.url = server.url
+    },
+    async setFaults({ loseQueue, restart, ...faults }) {
+      server?.setFaults(faults)
+      if (loseQueue) server?.loseQueue()
+      if (restart) server?.restart()
+    },
+    kill: async () => server?.close(),
   }
   await draft.start()
   return draft

@@ -1,12 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { foundry as foundryHere } from '../cli/foundry.js'
 import { checkHome } from './check-home.js'
 import { makeHome } from './make-home.js'
-import { foundry, rendersOf, startDraft } from './processes.js'
+import { foundry, rendersOf, startDraftHere } from './processes.js'
 
 const folder = t.testdir()
-const draft = await startDraft(join(folder, 'ledger.jsonl'), { faults: { prepared: true, jobMs: 20 } })
+const draft = await startDraftHere(join(folder, 'ledger.jsonl'), { faults: { prepared: true, jobMs: 20 } })
 t.teardown(() => draft.kill())
 t.jobs = 2
 
@@ -23,17 +24,25 @@ const newestSegment = (home: string) => {
   return join(journal, name)
 }
 
+/** What goes on after a fault begins from the files like a new process, so it needs none. */
+const goOn = (home: string, order: string) => foundryHere(['render', order], { cwd: home })
+
+const crashed = join(folder, 'crashed')
+makeHome(crashed, { slots: 12, serverUrl: draft.url })
+const killed = foundry(['render', join(crashed, 'manifests', 'order.yaml'), '--home', crashed], {
+  FOUNDRY_FAILPOINTS: 'done=kill@5',
+})
+await killed.ended
+
 /** A home whose process was killed in the middle of a run. */
-async function crashedHome(name: string): Promise<{ home: string; order: string }> {
+function crashedHome(name: string): { home: string; order: string } {
   const home = join(folder, name)
-  const order = makeHome(home, { slots: 12, serverUrl: draft.url })
-  const killed = foundry(['render', order, '--home', home], { FOUNDRY_FAILPOINTS: 'done=kill@5' })
-  await killed.ended
-  return { home, order }
+  cpSync(crashed, home, { recursive: true })
+  return { home, order: join(home, 'manifests', 'order.yaml') }
 }
 
 t.test('a journal whose end is torn starts, and tells how much was dropped', async t => {
-  const { home, order } = await crashedHome('torn')
+  const { home, order } = crashedHome('torn')
   const segment = newestSegment(home)
   truncateSync(segment, statSync(segment).size - 7)
   const command = foundry(['render', order, '--home', home, '-v'])
@@ -46,7 +55,7 @@ t.test('a journal whose end is torn starts, and tells how much was dropped', asy
 })
 
 t.test('a journal that is damaged in its middle is refused by name and place, and doctor mends it', async t => {
-  const { home, order } = await crashedHome('corrupt')
+  const { home, order } = crashedHome('corrupt')
   const segment = newestSegment(home)
   const bytes = readFileSync(segment)
   const at = Math.floor(bytes.length / 2)
@@ -58,24 +67,24 @@ t.test('a journal that is damaged in its middle is refused by name and place, an
   t.match(daemon.stderr(), /damaged at byte \d+/, 'and the offset')
   t.match(daemon.stderr(), /doctor --repair/, 'and what to do')
   t.strictSame(readFileSync(segment), bytes, 'nothing was changed')
-  const doctor = foundry(['doctor', '--repair', '--home', home])
-  await doctor.ended
-  t.match(doctor.stdout(), /records kept, \d+ bytes set aside/)
-  const end = foundry(['render', order, '--home', home])
-  t.equal(await end.ended, 0, end.stderr())
+  const doctor = await foundryHere(['doctor', '--repair'], { cwd: home })
+  t.match(doctor.out, /records kept, \d+ bytes set aside/)
+  const end = await goOn(home, order)
+  t.equal(end.code, 0, end.err)
 })
 
-/** Where the disk is full for a moment, as the n-th write of the process. */
-for (const time of [3, 8, 10, 11, 13, 15]) {
-  t.test(`a disk that is full at write ${time} is waited for, and nothing false is told`, async t => {
-    const home = join(folder, `full-${time}`)
+/** Where the disk is full for a moment, as the n-th writes of the process: those after the first are tried again, and count once more. */
+for (const times of [[3], [8], [10, 12, 15, 18]]) {
+  t.test(`a disk that is full at write ${times.join(', ')} is waited for, and nothing false is told`, async t => {
+    const home = join(folder, `full-${times[0]}`)
     const order = makeHome(home, { slots: 3, serverUrl: draft.url })
-    const command = foundry(['render', order, '--home', home], { FOUNDRY_FAILPOINTS: `write=ENOSPC@${time}` })
+    const faults = times.map(time => `write=ENOSPC@${time}`).join(',')
+    const command = foundry(['render', order, '--home', home], { FOUNDRY_FAILPOINTS: faults })
     const code = await command.ended
     if (code !== 0) {
       t.match(command.stderr(), /ENOSPC/, 'it says what')
-      const again = foundry(['render', order, '--home', home])
-      t.equal(await again.ended, 0, again.stderr())
+      const again = await goOn(home, order)
+      t.equal(again.code, 0, again.err)
     }
     t.comment(`ended with ${code}`)
     const facts = await checkHome(home)
@@ -84,25 +93,14 @@ for (const time of [3, 8, 10, 11, 13, 15]) {
   })
 }
 
-t.test('a journal that cannot be synced ends the process, and the next start recovers', async t => {
+t.test('a command and a daemon whose journal cannot be synced stop at once, and the next one goes on', async t => {
   const home = join(folder, 'fsync')
-  mkdirSync(home)
-  const order = makeHome(home, { slots: 4, serverUrl: draft.url })
+  const own = await startDraftHere(join(folder, 'fsync.jsonl'), { faults: { prepared: true, jobMs: 20 } })
+  t.teardown(() => own.kill())
+  const order = makeHome(home, { slots: 30, serverUrl: own.url })
   const command = foundry(['render', order, '--home', home], { FOUNDRY_FAILPOINTS: 'sync=error@6' })
   t.equal(await command.ended, 70, command.stderr())
   t.match(command.stderr(), /EIO/)
-  const again = foundry(['render', order, '--home', home])
-  t.equal(await again.ended, 0, again.stderr())
-  const facts = await checkHome(home)
-  t.strictSame(facts.problems, [])
-  t.equal(facts.done, 4)
-})
-
-t.test('a daemon whose journal cannot be synced stops at once, and the next one goes on', async t => {
-  const home = join(folder, 'daemon-fsync')
-  const own = await startDraft(join(folder, 'daemon-fsync.jsonl'), { faults: { prepared: true, jobMs: 20 } })
-  t.teardown(() => own.kill())
-  const order = makeHome(home, { slots: 40, serverUrl: own.url })
   const daemon = foundry(['daemon', '--home', home, '--port', '0'], { FOUNDRY_FAILPOINTS: 'sync=error@25' })
   t.teardown(() => daemon.kill())
   t.equal(await daemon.ended, 70, daemon.stderr())
@@ -126,9 +124,9 @@ t.test('a daemon whose journal cannot be synced stops at once, and the next one 
     'nothing was sent that is not in the journal',
   )
   t.comment(`the last record is ${latest} ms after the failure`)
-  const again = foundry(['render', order, '--home', home])
-  t.equal(await again.ended, 0, again.stderr())
+  const again = await goOn(home, order)
+  t.equal(again.code, 0, again.err)
   const facts = await checkHome(home, { renders: rendersOf(own.ledgerFile), extraRenders: 'in flight' })
   t.strictSame(facts.problems, [])
-  t.equal(facts.done, 40)
+  t.equal(facts.done, 30)
 })

@@ -21,13 +21,13 @@ for (const [at, [title, frames]] of Object.entries(garbled).entries()) {
     const wire = { frames: { seed: seed + at, ...frames } }
     const member = { options: { faults: { jobMs: 60 } }, wire }
     const { code, facts, said, heardMs, faults, ended } = await renderOn(join(folder, String(at)), {
-      slots: 24,
+      slots: 16,
       members: [member, member],
       extra: 0,
     })
     t.strictSame(facts.problems, [], said)
     t.equal(code, 0, said)
-    t.equal(facts.done, 24)
+    t.equal(facts.done, 16)
     t.strictSame(
       ended.filter(({ outcome }) => outcome !== 'withdrawn'),
       [],

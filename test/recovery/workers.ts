@@ -1,22 +1,30 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LedgerEntry } from '../../plugins/provider-comfyui/draft-server/ledger.js'
+import type { AttemptLeased, FoundryEvent } from '../../src/record/events.js'
 import { freePort } from '../plugins/engine-bullmq/redis-server.js'
 import { checkHome, filesUnder, type HomeFacts } from './check-home.js'
 import { isFinished } from './kill-daemon.js'
 import { makeHome, writeOrder } from './make-home.js'
-import { type Command, type Draft, foundry, rendersOf, startDraft, until } from './processes.js'
+import { type Command, type Draft, foundry, rendersOf, startDraftHere, until } from './processes.js'
 
-export interface WorkersCase {
-  slots: number
+export interface FarmOptions {
+  /** Duration of a job on the servers of the workers. */
   jobMs: number
   /** Address of the Redis that owner and workers share. */
   redisUrl: string
-  /** Renders that are allowed beyond one per picture. */
-  extra?: number
+  /** Names of the workers; three where absent. */
+  names?: readonly string[]
   config?: Record<string, unknown>
   /** Duration of a job on a server that the owner has beside those of its workers; none where absent. */
   ownJobMs?: number
+}
+
+export interface WorkersCase extends FarmOptions {
+  slots: number
+  /** Renders that are allowed beyond one per picture. */
+  extra?: number
   meanwhile?(farm: WorkersFarm): Promise<void>
 }
 
@@ -28,10 +36,24 @@ export interface WorkersFarm {
   /** Starts the owner, again after it was killed: at the same address. */
   startOwner(): Promise<void>
   startWorker(name: string): Promise<void>
+  /** Drops an order of so many pictures, each with a seed of its own. */
+  drop(order: string, slots: number): void
+  /** Changes the duration of jobs on the servers of the workers. */
+  setPace(jobMs: number): Promise<void>
   /** Waits until the server of a worker renders. */
   busy(name: string): Promise<void>
-  /** Waits for so many pictures. */
-  done(count: number): Promise<void>
+  /** Waits for so many pictures of an order. */
+  done(count: number, order?: string): Promise<void>
+  /** Waits for the end of all runs, that of the order among them. */
+  finished(order: string): Promise<void>
+  /** Waits until the owner has given up what a worker had. */
+  givenUp(worker: string): Promise<void>
+  /** Stops workers and owner, and reads the home back. */
+  stop(extra?: number): Promise<WorkersFacts>
+  /** The last words of owner and workers. */
+  said(): string
+  /** Ends all that still runs. */
+  end(): Promise<void>
 }
 
 export interface WorkersFacts {
@@ -39,10 +61,11 @@ export interface WorkersFacts {
   /** Renders that began, by worker. */
   renders: Record<string, number>
   /** When attempts were leased and ended, by server. */
-  leases: { server: string; at: number; slot: number; attempt: number }[]
-  ended: { server: string; outcome: string; slot: number; at: number }[]
+  leases: AttemptLeased[]
+  ended: Extract<FoundryEvent, { kind: 'attempt-ended' }>[]
+  /** Renders of jobs that had been begun before, by run. */
+  again: Record<string, number>
   stored: string[]
-  sinceMs: number
 }
 
 /** Stops a worker for a time: it knows nothing of it, and goes on where it was. */
@@ -52,12 +75,13 @@ export async function freeze(worker: Command | undefined, ms: number): Promise<v
   worker?.child.kill('SIGCONT')
 }
 
-const names = ['w1', 'w2', 'w3']
+const threeNames = ['w1', 'w2', 'w3']
 const endMsMax = 120_000
+const seedsPerOrder = 10_000
 
-/** Renders an order on three workers, in a folder of its own, and checks what is left. */
-export async function renderWithWorkers(folder: string, wanted: WorkersCase): Promise<WorkersFacts> {
-  const { slots, jobMs, redisUrl, extra = 0, config, ownJobMs, meanwhile } = wanted
+/** Starts an owner and its workers in a folder of their own. Who opens it ends it. */
+export async function openWorkersFarm(folder: string, options: FarmOptions): Promise<WorkersFarm> {
+  const { jobMs, redisUrl, names = threeNames, config, ownJobMs } = options
   mkdirSync(folder, { recursive: true })
   const home = join(folder, 'home')
   const storage = join(folder, 'shared')
@@ -65,6 +89,7 @@ export async function renderWithWorkers(folder: string, wanted: WorkersCase): Pr
   const workers = new Map<string, Command>()
   const port = await freePort()
   let owner: Command | undefined
+  let orders = 0
   const engine = { name: 'bullmq', options: { url: redisUrl, timeoutSeconds: 2 } }
   const farm: WorkersFarm = {
     home,
@@ -84,21 +109,65 @@ export async function renderWithWorkers(folder: string, wanted: WorkersCase): Pr
       workers.set(name, worker)
       await worker.says('worker ready')
     },
+    drop: (order, slots) => void writeOrder(home, order, slots, 1 + seedsPerOrder * orders++),
+    async setPace(jobMs) {
+      await Promise.all(names.map(name => drafts.get(name)?.setFaults({ jobMs })))
+    },
     busy: name =>
       until(`a job with ${name}`, () =>
         rendersOf(drafts.get(name)?.ledgerFile ?? '').some(({ outcome }) => outcome === 'running'),
       ),
-    done: count =>
+    done: (count, order = '') =>
       until(
         `${count} pictures`,
-        () => filesUnder(join(home, 'runs')).filter(each => each.endsWith('.png')).length >= count,
+        () =>
+          filesUnder(join(home, 'runs')).filter(each => each.startsWith(order) && each.endsWith('.png')).length >=
+          count,
         endMsMax,
       ),
+    finished: order =>
+      until(
+        `the end of ${order}`,
+        () => filesUnder(join(home, 'runs')).some(each => each.startsWith(order)) && isFinished(home),
+        endMsMax,
+      ),
+    givenUp: worker =>
+      until(`the silence of ${worker}`, () =>
+        farm
+          .owner()
+          .stderr()
+          .split('\n')
+          .some(line => line.includes('worker is silent') && line.includes(`"${worker}"`)),
+      ),
+    async stop(extra = 0) {
+      for (const worker of workers.values()) worker.child.kill('SIGTERM')
+      const codes = await Promise.all([...workers.values()].map(worker => worker.ended))
+      farm.owner().child.kill('SIGTERM')
+      codes.push(await farm.owner().ended)
+      const renders = [...drafts.values()].flatMap(({ ledgerFile }) => rendersOf(ledgerFile))
+      const facts = await checkHome(home, { renders, extraRenders: extra })
+      for (const code of codes)
+        if (code !== 0 && code !== 'SIGKILL') facts.problems.push(`a process ended with ${code}`)
+      const leases = facts.journal.flatMap(event => (event.kind === 'attempt-leased' ? [event] : []))
+      return {
+        facts,
+        renders: Object.fromEntries([...drafts].map(([name, draft]) => [name, rendersOf(draft.ledgerFile).length])),
+        leases,
+        again: rendersAgain(leases, renders),
+        ended: facts.journal.flatMap(event => (event.kind === 'attempt-ended' ? [event] : [])),
+        stored: filesUnder(storage),
+      }
+    },
+    said: () => [owner, ...workers.values()].map(each => each?.stderr().slice(-4000)).join('\n---\n'),
+    async end() {
+      for (const worker of workers.values()) await worker.kill()
+      await owner?.kill()
+      for (const draft of drafts.values()) await draft.kill()
+    },
   }
-  const begin = performance.now()
   try {
     const paint = (name: string, paceMs: number) =>
-      startDraft(join(folder, `${name}.jsonl`), { faults: { jobMs: paceMs, prepared: true } })
+      startDraftHere(join(folder, `${name}.jsonl`), { faults: { jobMs: paceMs, prepared: true } })
     if (ownJobMs !== undefined) drafts.set('own', await paint('own', ownJobMs))
     const url = drafts.get('own')?.url
     makeHome(home, {
@@ -109,30 +178,37 @@ export async function renderWithWorkers(folder: string, wanted: WorkersCase): Pr
     for (const name of names) drafts.set(name, await paint(name, jobMs))
     await farm.startOwner()
     await Promise.all(names.map(name => farm.startWorker(name)))
-    writeOrder(home, 'order', slots)
-    await meanwhile?.(farm)
-    await until('the end of the run', () => isFinished(home), endMsMax)
-    for (const worker of workers.values()) worker.child.kill('SIGTERM')
-    const codes = await Promise.all([...workers.values()].map(worker => worker.ended))
-    farm.owner().child.kill('SIGTERM')
-    codes.push(await farm.owner().ended)
-    const renders = [...drafts.values()].flatMap(({ ledgerFile }) => rendersOf(ledgerFile))
-    const facts = await checkHome(home, { renders, extraRenders: extra })
-    for (const code of codes) if (code !== 0 && code !== 'SIGKILL') facts.problems.push(`a process ended with ${code}`)
-    return {
-      facts,
-      renders: Object.fromEntries([...drafts].map(([name, draft]) => [name, rendersOf(draft.ledgerFile).length])),
-      leases: facts.journal.flatMap(event => (event.kind === 'attempt-leased' ? [event] : [])),
-      ended: facts.journal.flatMap(event => (event.kind === 'attempt-ended' ? [event] : [])),
-      stored: filesUnder(storage),
-      sinceMs: performance.now() - begin,
-    }
+    return farm
   } catch (error) {
-    const said = [owner, ...workers.values()].map(each => each?.stderr().slice(-4000)).join('\n---\n')
-    throw new Error(`${String(error)}\n${said}`, { cause: error })
+    await farm.end()
+    throw error
+  }
+}
+
+function rendersAgain(leases: readonly AttemptLeased[], renders: readonly LedgerEntry[]): Record<string, number> {
+  const again: Record<string, number> = {}
+  const begun = new Set<string>()
+  const runs = new Map(leases.map(({ job, run }) => [job, run]))
+  for (const { job = '' } of renders) {
+    const run = runs.get(job) ?? ''
+    again[run] = (again[run] ?? 0) + (begun.has(job) ? 1 : 0)
+    begun.add(job)
+  }
+  return again
+}
+
+/** Renders an order on workers, in a folder of its own, and checks what is left. */
+export async function renderWithWorkers(folder: string, wanted: WorkersCase): Promise<WorkersFacts> {
+  const { slots, extra, meanwhile, ...options } = wanted
+  const farm = await openWorkersFarm(folder, options)
+  try {
+    farm.drop('order', slots)
+    await meanwhile?.(farm)
+    await farm.finished('order')
+    return await farm.stop(extra)
+  } catch (error) {
+    throw new Error(`${String(error)}\n${farm.said()}`, { cause: error })
   } finally {
-    for (const worker of workers.values()) await worker.kill()
-    await owner?.kill()
-    for (const draft of drafts.values()) await draft.kill()
+    await farm.end()
   }
 }

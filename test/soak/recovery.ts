@@ -4,10 +4,9 @@ import { beginSoak } from './begin.js'
 
 /** Every fault of a server at length, and a server that fails everything among good ones: `node dist/test/soak/recovery.js [SEED]`. */
 const soak = beginSoak('recovery')
-const timesLonger = 5
 
 for (const [title, fault] of Object.entries(serverFaults)) {
-  const slots = fault.slots * timesLonger
+  const slots = fault.soakSlots
   const { code, facts } = await renderWith(soak.place(title), { ...fault, slots })
   const { done, renders, problems } = facts
   soak.tell(title, code === 0 && problems.length === 0 && done === slots, { code, done, renders, problems })

@@ -23,7 +23,11 @@ const [first] = (await once(process, 'message')) as [Order]
 if (first.kind === 'prepare') {
   // A library that throws where nobody can catch it loses a job, not the race.
   if (first.name !== 'ours') process.on('uncaughtException', error => console.error(error))
-  const racer = await contestants[first.name as ContestantName](first.task)
+  const racer = await contestants[first.name as ContestantName](first.task).catch((error: unknown) => {
+    // Not through console: contestants silence it.
+    process.stderr.write(`${String(error)}\n`)
+    return process.exit(1)
+  })
   const started = once(process, 'message')
   report({ kind: 'ready' })
   await started

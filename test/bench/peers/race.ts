@@ -37,7 +37,8 @@ export interface Outcome extends Account {
   trouble?: string
 }
 
-const prepareMsMax = 60_000
+/** A contestant that is not ready after so long is ended. */
+export const prepareMsMax = 60_000
 /** A contestant that tells no end for so long, and has nothing new rendered meanwhile, has stalled. */
 const silentMsMax = 15_000
 const raceMsMax = 240_000
@@ -96,7 +97,8 @@ async function follow(
       Object.assign(counts, { done, failed })
       if (report.kind === 'ended') resolve({ ...counts, makespanMs: report.makespanMs, cpuMs: report.cpuMs })
     })
-    child.once('exit', code => resolve({ ...counts, trouble: `ended by itself with ${code}: ${words.trim()}` }))
+    // Not its exit, which may come before its last words.
+    child.once('close', code => resolve({ ...counts, trouble: `ended by itself with ${code}: ${words.trim()}` }))
     child.once('error', error => resolve({ ...counts, trouble: error.message }))
   })
   async function watch(): Promise<Ended> {

@@ -144,7 +144,7 @@ t.test(
     const claim = await claimed(engine, 'a')
 
     await redis.kill()
-    await until(async () => logged.find(line => line.includes('redis went away')), 5000)
+    await until(async () => logged.find(line => line.includes('redis went away')), 20_000)
     const begin = performance.now()
     const questions: (() => Promise<unknown>)[] = [
       () => engine.offer('a', wholeJobs(1, 'k')),
@@ -158,7 +158,7 @@ t.test(
     ]
     await Promise.all(questions.map(ask => t.rejects(ask(), { code: 'BULLMQ_AWAY' })))
     const tookMs = performance.now() - begin
-    t.ok(tookMs > 900 && tookMs < 3000, `${tookMs} ms`)
+    t.ok(tookMs > 900 && tookMs < 8000, `${tookMs} ms`)
     await redis.start()
     t.strictSame([...(await persist(() => engine.counts()))], [['a', 5]], 'what was given up was not done later')
     t.equal(await engine.extend(claim), true)
@@ -180,7 +180,7 @@ t.test(
     const asked = t.rejects(engine.counts(), { code: 'BULLMQ_CLOSED' })
     await engine.close()
     await asked
-    t.ok(performance.now() - closing < 3000, 'closes also while Redis is away')
+    t.ok(performance.now() - closing < 8000, 'closes also while Redis is away')
   },
 )
 

@@ -96,13 +96,13 @@ export class FakeServer {
 
   private async render(promptId: string): Promise<void> {
     const { odds, jobMs, chance } = this.options
-    await sleep(jobMs * chance())
+    await rendering(jobMs * chance())
     if (this.hits(odds.forgets)) this.known.clear()
     const job = this.known.get(promptId)
     if (job?.state !== 'queued') return
     job.state = 'running'
     this.renders++
-    await sleep(jobMs)
+    await rendering(jobMs)
     if (job.state !== 'running') return
     const cause = this.hits(odds.fails) ? causes[Math.floor(chance() * causes.length)] : undefined
     if (cause) Object.assign(job, { state: 'failed', cause })
@@ -136,4 +136,9 @@ export class FakeServer {
 
 function sleep(ms: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, ms))
+}
+
+/** As long as a rendering takes. One that nobody waits for any more keeps no process alive. */
+function rendering(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms).unref())
 }

@@ -9,7 +9,7 @@ import { ended, openFarm } from './open-farm.js'
 t.jobs = 4
 const folder = t.testdir()
 
-async function until(isTrue: () => boolean, limitMs = 5000): Promise<boolean> {
+async function until(isTrue: () => boolean, limitMs = 30_000): Promise<boolean> {
   const giveUpAt = performance.now() + limitMs
   while (!isTrue() && performance.now() < giveUpAt) await sleep(2)
   return isTrue()
@@ -32,7 +32,8 @@ t.test('runs of a renderer that came later are looked at while others wait', asy
   const real = await open.accept('real', 2, { renderer: 'comfyui' })
   await until(() => drafts.counts.done > 0)
   isThere = true
-  t.ok(await until(() => real.finished !== undefined, 8000), 'they need not wait for the end of the others')
+  await until(() => real.finished !== undefined || drafts.finished !== undefined)
+  t.ok(real.finished, 'they need not wait for the end of the others')
   t.notOk(drafts.finished)
 })
 
@@ -53,6 +54,7 @@ t.test('servers that cannot be asked about jobs are not asked without a pause', 
   })
   await farm.start()
   await open.accept('one', 3)
+  await until(() => asked > 0)
   await sleep(2000)
   t.ok(asked > 0 && asked < 30, `asked ${asked} times in two seconds`)
 })
@@ -101,7 +103,7 @@ t.test(
     })
     await farm.start()
     const run = await open.accept('one', 2)
-    t.ok(await until(() => run.finished !== undefined, 8000), JSON.stringify(run.counts))
+    t.ok(await until(() => run.finished !== undefined), JSON.stringify(run.counts))
     t.equal(run.counts.done, 2)
   },
 )
@@ -146,11 +148,11 @@ t.test('a farm can be stopped while somebody waits for a drained server', async 
   const run = await open.accept('one', 1)
   await until(() => run.leases.size > 0 && fake.wrongs.length === 0 && farm.status()[0]?.jobs.length === 1)
   farm.setMode('gpu', 'draining')
-  const left = farm.drained('gpu', 5000)
+  const left = farm.drained('gpu', 60_000)
   await sleep(50)
   const begin = performance.now()
   await farm.stop(0)
-  t.ok(performance.now() - begin < 2000, 'it does not wait for the drain')
+  t.ok(performance.now() - begin < 20_000, 'it does not wait for the drain')
   await left
 })
 
@@ -233,7 +235,8 @@ t.test('a place that a limit kept free is used as soon as the limit allows it', 
     await until(() => run.counts.done > done)
   }
   const tookMs = performance.now() - begin
-  t.ok(tookMs < 4000, `eight times handed over in ${Math.round(tookMs)} ms`)
+  // Where it is only looked at again after a second, eight seconds.
+  t.ok(tookMs < 6000, `eight times handed over in ${Math.round(tookMs)} ms`)
 })
 
 t.test('runs that no server takes keep no other run from being rendered', async t => {
@@ -252,7 +255,7 @@ t.test('a run whose folder has something in the way holds its own slots, and no 
   await farm.start()
   const one = await open.accept('one', 12)
   const two = await open.accept('two', 5)
-  t.ok(await until(() => two.finished !== undefined && one.counts.held === 12, 20_000), JSON.stringify(one.counts))
+  t.ok(await until(() => two.finished !== undefined && one.counts.held === 12), JSON.stringify(one.counts))
   t.equal(two.counts.done, 5)
   t.match([...one.reasons.values()], Array(12).fill(/something lies in the way/))
 })

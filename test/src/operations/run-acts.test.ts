@@ -10,10 +10,11 @@ import { callByName } from '../../../src/operations/operations.js'
 import type { ActAnswer } from '../../../src/operations/run-acts.js'
 import { openLedger } from '../../../src/record/ledger.js'
 import { eventually } from '../../daemon/start-daemon.js'
+import { tinyTemplates } from '../../tiny-templates.js'
 
 const kit = (id: string) => JSON.stringify({ dot_id: id, version: '1.0.0' })
 const order = (changes: object = {}) =>
-  JSON.stringify({ personas: ['pip.json', 'pop.json'], templates: ['hero-portrait'], count: 3, ...changes })
+  JSON.stringify({ personas: ['pip.json', 'pop.json'], templates: ['tiny'], count: 3, ...changes })
 
 type Answer = ActAnswer & {
   changed?: object
@@ -29,6 +30,7 @@ async function openHome(t: Test, { jobMs = 0, order: changes = {}, isWorking = t
   const server = await startDraftServer({ faults: { prepared: true, jobMs } })
   t.teardown(() => server.close())
   const home = t.testdir({
+    templates: tinyTemplates,
     'foundry.yaml': JSON.stringify({ servers: [{ name: 'one', url: server.url, depth: 2 }] }),
     'pip.json': kit('pip'),
     'pop.json': kit('pop'),
@@ -56,7 +58,7 @@ t.test('a persona or a slot of a run is paused, cancelled and tried again by its
   const shown = (await ask('runs.show', { id: run, state: 'held' })) as unknown as { slots: object[] }
   t.match(
     shown.slots,
-    [1, 2, 3].map(at => ({ slot: `pop/hero-portrait-000${at}`, reason: 'Paused by tester' })),
+    [1, 2, 3].map(at => ({ slot: `pop/tiny-000${at}`, reason: 'Paused by tester' })),
   )
 
   t.match(await ask('runs.cancel', { id: run, subject: 'pip' }), {
@@ -71,12 +73,12 @@ t.test('a persona or a slot of a run is paused, cancelled and tried again by its
     'its server was told',
   )
   server.setFaults({ prepared: true, jobMs: 0 })
-  t.match(await ask('runs.resume', { id: run, slot: 'pop/hero-portrait-0002' }), { slots: 1, pausedSlots: 2 })
+  t.match(await ask('runs.resume', { id: run, slot: 'pop/tiny-0002' }), { slots: 1, pausedSlots: 2 })
   await until('held')
   t.match(await ask('runs.resume', { id: run }), { slots: 2 })
   await until('cancelled')
   t.match(await ask('runs.show', { id: run, limit: 0 }), { counts: { done: 3, cancelled: 3 } })
-  t.match(await ask('runs.retry', { id: run, slot: 'pip/hero-portrait-0003' }), { part: /0003$/, slots: 1 })
+  t.match(await ask('runs.retry', { id: run, slot: 'pip/tiny-0003' }), { part: /0003$/, slots: 1 })
   await until('cancelled')
   t.match(await ask('runs.show', { id: run, limit: 0 }), { counts: { done: 4, cancelled: 2 } })
   t.match(await ask('runs.retry', { id: run }), { slots: 2 })
@@ -120,7 +122,7 @@ t.test('of a paused run nothing new is begun, while other runs go on', async t =
   const { ask, run, home, server } = await openHome(t, { jobMs: 300 })
   await eventually('jobs', async () => server.ledger.length > 0 || undefined)
   await ask('runs.pause', { id: run })
-  const other = await ask('submit', { path: join(home, 'pip.json'), seed: 7, templates: ['hero-portrait'], count: 4 })
+  const other = await ask('submit', { path: join(home, 'pip.json'), seed: 7, templates: ['tiny'], count: 4 })
   await eventually('the end of the other run', async () => {
     const { state } = await ask('runs.show', { id: other.run, limit: 0 })
     return state === 'done' || undefined
@@ -156,8 +158,8 @@ t.test('an act that means nothing is refused', async t => {
   const { ask, run } = await openHome(t, { isWorking: false })
   const cases: [name: string, input: object, code: string, message: RegExp][] = [
     ['runs.pause', { subject: 'pup' }, 'SUBJECT_UNKNOWN', /no persona "pup": it has pip, pop/],
-    ['runs.cancel', { slot: 'pip/hero-portrait-0004' }, 'SLOT_UNKNOWN', /no slot/],
-    ['runs.retry', { subject: 'pip', slot: 'pip/hero-portrait-0001' }, 'USAGE_INVALID', /together/],
+    ['runs.cancel', { slot: 'pip/tiny-0004' }, 'SLOT_UNKNOWN', /no slot/],
+    ['runs.retry', { subject: 'pip', slot: 'pip/tiny-0001' }, 'USAGE_INVALID', /together/],
     ['runs.retry', { subject: 'pip' }, 'SLOTS_UNFIT', /Nothing of pip in run .* can be tried again/],
     ['runs.resume', {}, 'RUN_STATE_UNFIT', /is waiting: it cannot be resumed/],
     ['runs.resume', { subject: 'pip' }, 'SLOTS_UNFIT', /can be resumed/],
@@ -172,8 +174,8 @@ t.test('an act that means nothing is refused', async t => {
     code: 'RUN_STATE_UNFIT',
     message: /is paused: it cannot be paused/,
   })
-  await ask('runs.cancel', { id: run, slot: 'pip/hero-portrait-0001' })
-  await t.rejects(ask('runs.cancel', { id: run, slot: 'pip/hero-portrait-0001' }), { code: 'SLOTS_UNFIT' })
+  await ask('runs.cancel', { id: run, slot: 'pip/tiny-0001' })
+  await t.rejects(ask('runs.cancel', { id: run, slot: 'pip/tiny-0001' }), { code: 'SLOTS_UNFIT' })
   await ask('runs.cancel', { id: run })
   await t.rejects(ask('runs.pause', { id: run }), { code: 'RUN_STATE_UNFIT', message: /is cancelled/ })
 })

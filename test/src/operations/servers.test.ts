@@ -10,6 +10,7 @@ import type { ServerStatus } from '../../../src/farm/worker-host.js'
 import type { ToldAct } from '../../../src/operations/audit.js'
 import { callByName } from '../../../src/operations/operations.js'
 import { eventually } from '../../daemon/start-daemon.js'
+import { tinyTemplates } from '../../tiny-templates.js'
 
 interface Answer extends ServerStatus {
   isNew: boolean
@@ -23,7 +24,7 @@ interface Answer extends ServerStatus {
 }
 
 const order = (changes: object = {}) =>
-  JSON.stringify({ personas: ['pip.json'], templates: ['hero-portrait'], count: 6, ...changes })
+  JSON.stringify({ personas: ['pip.json'], templates: ['tiny'], count: 6, ...changes })
 
 /** Draft servers, and a home whose foundry.yaml lists some of them. */
 async function openHome(t: Test, { drafts = 2, jobMs = 0, config = (_urls: string[]): object => ({}) } = {}) {
@@ -33,6 +34,7 @@ async function openHome(t: Test, { drafts = 2, jobMs = 0, config = (_urls: strin
   t.teardown(() => Promise.all(servers.map(server => server.close())))
   const urls = servers.map(({ url }) => url)
   const home = t.testdir({
+    templates: tinyTemplates,
     'foundry.yaml': JSON.stringify(config(urls)),
     'pip.json': JSON.stringify({ dot_id: 'pip', version: '1.0.0' }),
     'order.json': order(),

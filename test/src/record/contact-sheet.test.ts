@@ -1,5 +1,5 @@
 import sharp from 'sharp'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { contactTilesMax, isSampled } from '../../../src/record/contact-sampling.js'
 import { type ContactItem, renderContactSheet } from '../../../src/record/contact-sheet.js'
 import type { SlotState } from '../../../src/schema/run.js'
@@ -28,18 +28,21 @@ async function read(bytes: Buffer) {
   return { ...info, reds }
 }
 
-for (const count of [0, 1, 7, 1000]) {
+for (const count of [0, 1, 7]) {
   t.test(`renderContactSheet shows ${count} items`, async t => {
     const bytes = await renderContactSheet(sheetOf(items(count)))
     t.equal((await sharp(bytes).metadata()).format, 'webp')
-    const { width, height, reds } = await read(bytes)
-    t.ok(width < 16_384 && height < 16_384, `${width} × ${height}`)
-    const shown = Math.min(count, contactTilesMax)
-    const tile = shown > 150 ? 150 : 240
-    // A 2:3 picture fills the height of its 3:4 box.
-    const each = ((tile * 4) / 3 / 1.5) * ((tile * 4) / 3)
-    t.ok(Math.abs(reds - shown * each) <= shown * each * 0.05 + 1, `${reds} red pixels for ${shown} pictures`)
+    await checkShown(t, bytes, count)
   })
+}
+
+async function checkShown(t: Test, bytes: Buffer, shown: number): Promise<void> {
+  const { width, height, reds } = await read(bytes)
+  t.ok(width < 16_384 && height < 16_384, `${width} × ${height}`)
+  const tile = shown > 150 ? 150 : 240
+  // A 2:3 picture fills the height of its 3:4 box.
+  const each = ((tile * 4) / 3 / 1.5) * ((tile * 4) / 3)
+  t.ok(Math.abs(reds - shown * each) <= shown * each * 0.05 + 1, `${reds} red pixels for ${shown} pictures`)
 }
 
 t.test('a sheet shows a bounded, even sample, one row at a time', async t => {
@@ -52,11 +55,11 @@ t.test('a sheet shows a bounded, even sample, one row at a time', async t => {
         openMax = Math.max(openMax, ++open)
         await new Promise(resolve => setImmediate(resolve))
         open--
-        return undefined
+        return red
       },
     }),
   )
-  await renderContactSheet(sheetOf(many))
+  await checkShown(t, await renderContactSheet(sheetOf(many)), contactTilesMax)
   t.equal(asked.length, contactTilesMax)
   const steps = asked.slice(1).map((index, at) => index - (asked[at] ?? 0))
   t.ok(
