@@ -52,7 +52,14 @@ export function validateValue<const S extends object>(
   return validateDocument(schema, { value, problems: [], ...(file !== undefined && { file }) })
 }
 
-const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true, useDefaults: true, addUsedSchema: false })
+const ajv = new Ajv({
+  allErrors: true,
+  strict: true,
+  allowUnionTypes: true,
+  useDefaults: true,
+  addUsedSchema: false,
+  code: { optimize: false },
+})
 const validators = new WeakMap<object, ValidateFunction>()
 
 function findErrors(schema: object, value: unknown): ErrorObject[] {

@@ -39,7 +39,7 @@ export async function readPicture(bytes: Buffer, wish: PictureWish = {}): Promis
   if (isFlat(pixels)) throw unusable('it has the same colour all over')
   const side = wish.thumbnailSide ?? 0
   const [pixels256, thumbnail] = await Promise.all([
-    sha256Aside(pixels),
+    sha256Aside(toRgba(pixels)),
     side > 0 ? shrink(pixels, { width, height, side }) : undefined,
   ])
   const pixelSha256 = sha256(`${width}x${height}:${pixels256}`)
@@ -63,36 +63,71 @@ function checkSize(found: { width: number; height: number }, wish: PictureWish):
   throw unusable(`it has ${found.width}×${found.height} pixels instead of ${wanted.width}×${wanted.height}`)
 }
 
-async function decode(bytes: Buffer): Promise<Buffer> {
+interface Pixels {
+  data: Buffer
+  /** 8 bit each; alpha only where the picture has it, because shrinking takes twice as long with it. */
+  channels: 3 | 4
+}
+
+async function decode(bytes: Buffer): Promise<Pixels> {
   try {
     // Warnings (an odd colour profile) do no harm to the pixels; errors and missing data do.
-    return await sharp(bytes, { failOn: 'error', limitInputPixels: picturePixelsMax })
+    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: picturePixelsMax })
       .toColourspace('srgb')
-      .ensureAlpha()
       .raw({ depth: 'uchar' })
-      .toBuffer()
+      .toBuffer({ resolveWithObject: true })
+    return { data, channels: info.channels === 4 ? 4 : 3 }
   } catch (thrown) {
     throw unusable(`it cannot be decoded (${firstLine(reasonOf(thrown))})`, thrown)
   }
 }
 
 /** A picture is flat when it equals itself, moved by one pixel: one comparison of memory. */
-function isFlat(rgba: Buffer): boolean {
-  return rgba.subarray(4).equals(rgba.subarray(0, rgba.length - 4))
+function isFlat({ data, channels }: Pixels): boolean {
+  return data.subarray(channels).equals(data.subarray(0, data.length - channels))
 }
 
 /** Ends at the first bright pixel, so nearly always at once. */
-function isBlack(rgba: Buffer): boolean {
-  for (let at = 0; at < rgba.length; at++) {
-    if (at % 4 !== 3 && (rgba[at] ?? 0) > blackLevelMax) return false
+function isBlack({ data, channels }: Pixels): boolean {
+  for (let at = 0; at < data.length; at++) {
+    if (at % channels !== 3 && (data[at] ?? 0) > blackLevelMax) return false
   }
   return true
 }
 
-async function shrink(rgba: Buffer, of: { width: number; height: number; side: number }): Promise<Buffer> {
-  return await sharp(rgba, { raw: { width: of.width, height: of.height, channels: 4 } })
-    .resize({ width: of.side, height: of.side, fit: 'inside', withoutEnlargement: true })
-    .webp({ quality: 80, effort: 2 })
+/**
+ * Four pixels at a time, from three words to four: a third of the time of byte by byte. Words have their lowest byte first, as on
+ * x86 and ARM.
+ */
+function toRgba({ data, channels }: Pixels): Buffer {
+  if (channels === 4) return data
+  const bytes = data.byteOffset % 4 === 0 ? data : Buffer.from(Uint8Array.from(data).buffer)
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, 3 * Math.floor(bytes.length / 12))
+  const rgba = new Uint32Array(bytes.length / 3)
+  let to = 0
+  for (let from = 0; from < words.length; from += 3) {
+    const first = words[from] ?? 0
+    const second = words[from + 1] ?? 0
+    const third = words[from + 2] ?? 0
+    rgba[to] = first | opaque
+    rgba[to + 1] = (first >>> 24) | (second << 8) | opaque
+    rgba[to + 2] = (second >>> 16) | (third << 16) | opaque
+    rgba[to + 3] = (third >>> 8) | opaque
+    to += 4
+  }
+  for (let from = words.length * 4; from < bytes.length; from += 3) rgba[to++] = bytes.readUIntLE(from, 3) | opaque
+  return Buffer.from(rgba.buffer)
+}
+const opaque = 0xff000000
+
+async function shrink(
+  { data, channels }: Pixels,
+  { width, height, side }: { width: number; height: number; side: number },
+): Promise<Buffer> {
+  return await sharp(data, { raw: { width, height, channels } })
+    .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
+    // More effort takes longer than all the rest, and saves 2 KB.
+    .webp({ quality: 80, effort: 0 })
     .toBuffer()
 }
 

@@ -63,7 +63,7 @@ for (let turn = 1; minute() < soak.minutes; turn++) {
   const last = memory.at(-1)
   if (last?.minute !== now.minute) memory.push(now)
   else last.mb = Math.min(last.mb, now.mb)
-  await sleep(500)
+  await sleep(2000)
 }
 for (const { run, state } of await list()) if (state !== 'done') await act('run-cancelled', run, 'POST', 'cancel')
 while ((await list()).some(({ state }) => !['done', 'failed', 'cancelled'].includes(state))) await sleep(200)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { comfyPoolRoutine, comfyPoolZero } from './comfy-pool.js'
-import type { Contestant, Order, Report } from './contestant.js'
+import type { Contestant, Order, Racer, Report, Task, WarmUp } from './contestant.js'
 import { oneAtATime } from './one-at-a-time.js'
 import { ours } from './ours.js'
 import { queuedClients } from './queued-clients.js'
@@ -23,7 +23,9 @@ const [first] = (await once(process, 'message')) as [Order]
 if (first.kind === 'prepare') {
   // A library that throws where nobody can catch it loses a job, not the race.
   if (first.name !== 'ours') process.on('uncaughtException', error => console.error(error))
-  const racer = await contestants[first.name as ContestantName](first.task).catch((error: unknown) => {
+  const contestant = contestants[first.name as ContestantName]
+  const { task, warmUp } = first
+  const racer = await prepare(contestant, task, warmUp).catch((error: unknown) => {
     // Not through console: contestants silence it.
     process.stderr.write(`${String(error)}\n`)
     return process.exit(1)
@@ -46,6 +48,15 @@ if (first.kind === 'prepare') {
   await racer.close()
 }
 process.exit(0)
+
+async function prepare(contestant: Contestant, task: Task, warmUp: WarmUp | undefined): Promise<Racer> {
+  if (warmUp) {
+    const warming = await contestant({ ...task, ...warmUp })
+    await warming.run(() => undefined)
+    await warming.close()
+  }
+  return contestant(task)
+}
 
 function report(message: Report): void {
   process.send?.(message)

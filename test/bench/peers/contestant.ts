@@ -10,6 +10,12 @@ export interface Task {
   peers: string
 }
 
+/** Jobs that everybody renders before the race, elsewhere: a client that has run for a while has its code compiled. */
+export interface WarmUp {
+  jobs: readonly RaceJob[]
+  folder: string
+}
+
 /** A client that is connected to all servers and waits for the start. */
 export interface Racer {
   /** Resolves when every job is settled as far as the client knows. `told` hears each end that the client reports. */
@@ -21,7 +27,7 @@ export type Told = (end: 'done' | 'failed') => void
 export type Contestant = (task: Task) => Promise<Racer>
 
 /** Messages between the benchmark and the process of a contestant. */
-export type Order = { kind: 'prepare'; name: string; task: Task } | { kind: 'go' }
+export type Order = { kind: 'prepare'; name: string; task: Task; warmUp?: WarmUp | undefined } | { kind: 'go' }
 export type Report =
   | { kind: 'ready' }
   | { kind: 'progress'; done: number; failed: number }

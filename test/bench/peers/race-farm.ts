@@ -19,6 +19,8 @@ const pollMs = 20
 /** Draft servers in processes of their own, so that their work is not counted as that of a client. */
 export interface RaceFarm {
   urls: readonly string[]
+  /** The race starts now: what came before counts no more. */
+  begin(): Promise<void>
   /** Everything rendered since the start of the race, by server. */
   ledgers(): Promise<LedgerEntry[][]>
   /** Requests since the start of the race, to the servers that live. */
@@ -56,13 +58,17 @@ export async function startRaceFarm(scenario: Scenario, folder: string): Promise
     )
     return counts.reduce((sum, each) => sum + each.requests, 0)
   }
-  const before = await requests()
+  let [before, beganAt] = [0, 0]
   return {
     urls,
-    ledgers: () => Promise.all(files.map(readLedger)),
+    async begin() {
+      before = await requests()
+      beganAt = Date.now()
+    },
+    ledgers: () => Promise.all(files.map(file => readLedger(file, beganAt))),
     requests: async () => (await requests()) - before,
     async killWhileRendering(server) {
-      if (!(await isRendering(files[server] ?? '', () => isStopped))) return
+      if (!(await isRendering(files[server] ?? '', beganAt, () => isStopped))) return
       dead.add(server)
       processes[server]?.child.kill('SIGKILL')
     },
@@ -81,11 +87,9 @@ async function startServers(options: readonly DraftServerOptions[]): Promise<{ c
   return { child, urls: (JSON.parse(line) as { urls: string[] }).urls }
 }
 
-const warmPrefix = 'warm'
-
 /** The first picture of a size is painted, which takes its time. */
 async function warmUp(url: string): Promise<void> {
-  const prompt = makeGraph({ id: 0, lora: undefined }, warmPrefix)
+  const prompt = makeGraph({ id: 0, lora: undefined }, 'warm')
   const { prompt_id: id } = (await post(`${url}/prompt`, { prompt })) as { prompt_id: string }
   while (JSON.stringify(await (await fetch(`${url}/history/${id}`)).json()) === '{}') await sleep(pollMs)
 }
@@ -95,7 +99,7 @@ async function post(url: string, body: unknown): Promise<unknown> {
 }
 
 /** A job stands in the file once when it begins and once when it ends. */
-async function readLedger(file: string): Promise<LedgerEntry[]> {
+async function readLedger(file: string, beganAt: number): Promise<LedgerEntry[]> {
   const entries = new Map<string, LedgerEntry>()
   const text = existsSync(file) ? await readFile(file, 'utf8') : ''
   // The last line may be half there.
@@ -103,16 +107,16 @@ async function readLedger(file: string): Promise<LedgerEntry[]> {
     const entry = JSON.parse(line) as LedgerEntry
     entries.set(`${entry.promptId} ${entry.startedAt}`, entry)
   }
-  return [...entries.values()].filter(({ prefix }) => prefix !== warmPrefix)
+  return [...entries.values()].filter(({ startedAt }) => startedAt >= beganAt)
 }
 
 const rendersBeforeKill = 3
 const renderingMs = 50
 
 /** Resolves when some jobs were rendered and one has been running for a while; false when that is not to come any more. */
-async function isRendering(file: string, isOver: () => boolean): Promise<boolean> {
+async function isRendering(file: string, beganAt: number, isOver: () => boolean): Promise<boolean> {
   while (!isOver()) {
-    const entries = await readLedger(file)
+    const entries = await readLedger(file, beganAt)
     const last = entries.at(-1)
     const isRunning = last?.outcome === 'running' && Date.now() - last.startedAt >= renderingMs
     if (isRunning && entries.length > rendersBeforeKill) return true

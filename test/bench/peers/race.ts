@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Account, accountFor } from './account.js'
-import type { Order, Report } from './contestant.js'
+import type { Order, Report, WarmUp } from './contestant.js'
 import { type RaceFarm, startRaceFarm } from './race-farm.js'
 import { jobsOf, type Scenario } from './scenarios.js'
 
@@ -50,7 +50,8 @@ const wordsMax = 400
 export async function race(contestant: ContestantName, scenario: Scenario, peers: string): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), 'foundry-race-'))
   const own = join(folder, 'own')
-  await mkdir(own)
+  const warm = join(folder, 'warm')
+  await Promise.all([mkdir(own), mkdir(warm)])
   const farm = await startRaceFarm(scenario, folder)
   const child = fork(fileURLToPath(new URL('child.js', import.meta.url)), {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -58,7 +59,7 @@ export async function race(contestant: ContestantName, scenario: Scenario, peers
   try {
     const task = { urls: farm.urls, jobs: jobsOf(scenario), folder: own, peers }
     const ended = await follow(child, farm, {
-      order: { kind: 'prepare', name: contestant, task },
+      order: { kind: 'prepare', name: contestant, task, warmUp: warmUpOf(scenario, warm) },
       started: () => {
         if (scenario.kills) void farm.killWhileRendering(0)
       },
@@ -70,6 +71,19 @@ export async function race(contestant: ContestantName, scenario: Scenario, peers
     await rm(folder, { recursive: true, force: true })
   }
 }
+
+/** Where times are compared. A fault is met by whom it meets first. */
+function warmUpOf({ ratioMax, slowness }: Scenario, folder: string): WarmUp | undefined {
+  if (ratioMax === undefined) return undefined
+  const jobs = Array.from({ length: warmUpJobsEach * slowness.length }, (_, at) => ({
+    id: warmUpId + at,
+    lora: undefined,
+  }))
+  return { jobs, folder }
+}
+const warmUpJobsEach = 8
+/** No job of a race has such a number. */
+const warmUpId = 1_000_000
 
 type Ended = Pick<Outcome, 'makespanMs' | 'cpuMs' | 'done' | 'failed' | 'trouble'>
 
@@ -84,12 +98,16 @@ async function follow(
   child.stderr?.on('data', (bytes: Buffer) => (words = (words + String(bytes)).slice(-wordsMax)))
   const stop = new AbortController()
   let [hasStarted, changedAt, beganAt] = [false, performance.now(), performance.now()]
-  const answered = new Promise<Ended>(resolve => {
+  const start = async () => {
+    await farm.begin()
+    ;[hasStarted, changedAt, beganAt] = [true, performance.now(), performance.now()]
+    send({ kind: 'go' })
+    started()
+  }
+  const answered = new Promise<Ended>((resolve, reject) => {
     child.on('message', (report: Report) => {
       if (report.kind === 'ready') {
-        ;[hasStarted, changedAt, beganAt] = [true, performance.now(), performance.now()]
-        send({ kind: 'go' })
-        started()
+        start().catch(reject)
         return
       }
       const { done, failed } = report

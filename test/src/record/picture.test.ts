@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import sharp from 'sharp'
 import t from 'tap'
+import { sha256 } from '../../../src/files/hash.js'
 import { picturePixelsMax, readPicture } from '../../../src/record/picture.js'
 
 const [width, height] = [96, 64]
@@ -100,3 +101,18 @@ t.test('readPicture keeps a dark picture with something in it', async t => {
   dark.fill(90, dark.length - 3)
   t.match(await readPicture(await sharp(dark, raw).png().toBuffer()), { width, height })
 })
+
+for (const [what, channels, width, height] of [
+  ['colours, not a multiple of four pixels', 3, 7, 5],
+  ['colours and alpha', 4, 6, 4],
+  ['grey', 1, 5, 3],
+  ['grey and alpha', 2, 5, 3],
+] as const)
+  t.test(`readPicture hashes ${what} as red, green, blue and alpha`, async t => {
+    const raw = Buffer.from(Array.from({ length: width * height * channels }, (_, at) => (at * 37) % 256))
+    const bytes = await sharp(raw, { raw: { width, height, channels } }).png().toBuffer()
+    const rgba = await sharp(bytes).toColourspace('srgb').ensureAlpha().raw().toBuffer()
+    t.equal(rgba.length, width * height * 4)
+    const { pixelSha256 } = await readPicture(bytes)
+    t.equal(pixelSha256, sha256(`${width}x${height}:${sha256(rgba)}`))
+  })
