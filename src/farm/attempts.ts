@@ -122,19 +122,22 @@ export class Attempts {
       this.host.log.warn({ run: job.run, slot: job.slot.id }, 'picture of a run that is gone left out')
       return
     }
-    if (stateOf(run.state, slot) === 'done') {
-      await this.keep(job, attempt, bytes)
-      return
-    }
-    const place = commitPlace(this.host, run, slot)
-    const committed = await this.desk.persistThere(() =>
-      this.host.pictures.do('commit', bytes, job, place, commitFacts(this.host, run, { job, attempt }, facts)),
-    )
-    const newer = run.state.leases.get(slot)?.attempt
-    const server = facts.server.name
-    if (!committed) await this.holdUnwritten(job, attempt, bytes)
-    else if ('orphan' in committed) await this.judgeOrphan(run, job, attempt, { server, ...committed })
-    else await this.desk.settle(job, { attempt: attempt.number, server, committed })
+    const newer = await this.desk.inTurn(job, async () => {
+      if (stateOf(run.state, slot) === 'done') {
+        await this.keep(job, attempt, bytes)
+        return undefined
+      }
+      const place = commitPlace(this.host, run, slot)
+      const committed = await this.desk.persistThere(() =>
+        this.host.pictures.do('commit', bytes, job, place, commitFacts(this.host, run, { job, attempt }, facts)),
+      )
+      const lease = run.state.leases.get(slot)?.attempt
+      const server = facts.server.name
+      if (!committed) await this.holdUnwritten(job, attempt, bytes)
+      else if ('orphan' in committed) await this.judgeOrphan(run, job, attempt, { server, ...committed })
+      else await this.desk.settle(job, { attempt: attempt.number, server, committed })
+      return lease
+    })
     if (newer !== undefined && newer > attempt.number) this.host.superseded(job, newer)
   }
 

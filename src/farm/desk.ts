@@ -32,6 +32,7 @@ export class Desk {
   private readonly open = new Map<string, OpenRun>()
   private readonly opening = new Map<string, Promise<OpenRun | undefined>>()
   private readonly finishing = new Map<string, Promise<void>>()
+  private readonly committing = new Map<string, Promise<unknown>>()
   private readonly halted = new AbortController()
   private readonly signal = new Signal()
   /** When set, only these runs are worked on. */
@@ -94,7 +95,8 @@ export class Desk {
       run.taken.add(ordinal)
       const job = await this.makeJob(run, ordinal).catch(error => this.giveBackAnd(run, ordinal, error))
       if (!job) continue
-      if (!(await this.reuse(run, job).catch(error => this.giveBackAnd(run, ordinal, error)))) return job
+      const reuse = () => this.reuse(run, job)
+      if (!(await this.inTurn(job, reuse).catch(error => this.giveBackAnd(run, ordinal, error)))) return job
     }
     return undefined
   }
@@ -156,7 +158,8 @@ export class Desk {
           const job = await this.makeJob(run, ordinal)
           if (!job) continue
           const attempt = { job: lease.job, number: lease.attempt, promptId: lease.promptId }
-          if (!(await this.adopt(run, job, attempt, lease.server))) found.push({ job, attempt, lease })
+          const isAdopted = await this.inTurn(job, () => this.adopt(run, job, attempt, lease.server))
+          if (!isAdopted) found.push({ job, attempt, lease })
         }
       }
       await this.settleRun(state.accepted.run)
@@ -223,6 +226,22 @@ export class Desk {
     const opening = this.opening.get(id) ?? this.readRun(id).finally(() => this.opening.delete(id))
     this.opening.set(id, opening)
     return opening
+  }
+
+  /**
+   * Pictures of a slot are committed one after the other: of two that come at once, a late one and that of a newer attempt, the
+   * second finds the first done.
+   */
+  async inTurn<Result>({ run, slot }: Job, commit: () => Promise<Result>): Promise<Result> {
+    const key = `${run} ${slot.ordinal}`
+    const committed = (this.committing.get(key) ?? Promise.resolve()).then(commit)
+    const turn = committed.catch(() => undefined)
+    this.committing.set(key, turn)
+    try {
+      return await committed
+    } finally {
+      if (this.committing.get(key) === turn) this.committing.delete(key)
+    }
   }
 
   /** Takes over what lies where the slot's picture belongs, or in the staging folder, when it is of this job. */
@@ -328,6 +347,10 @@ export class Desk {
   }
 
   private async reuse(run: OpenRun, job: Job): Promise<boolean> {
+    if (stateOf(run.state, job.slot.ordinal) === 'done') {
+      await this.settled(job)
+      return true
+    }
     if (run.state.accepted.fresh) return false
     const known = this.host.ledger.state.renders.get(job.renderHash)
     const source = known && this.host.ledger.state.runs.get(known.run)?.done.get(known.slot)

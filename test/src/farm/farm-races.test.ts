@@ -1,10 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { comfyFailure } from '../../../plugins/provider-comfyui/errors.js'
+import { sha256 } from '../../../src/files/hash.js'
 import { type Connection, RenderFailure } from '../../../src/plugins/contract.js'
-import { ended, openFarm } from './open-farm.js'
+import { ended, openFarm, picture } from './open-farm.js'
 
 t.jobs = 4
 const folder = t.testdir()
@@ -35,6 +36,37 @@ t.test('runs of a renderer that came later are looked at while others wait', asy
   await until(() => real.finished !== undefined || drafts.finished !== undefined)
   t.ok(real.finished, 'they need not wait for the end of the others')
   t.notOk(drafts.finished)
+})
+
+t.test('of two pictures of a slot that come at once, one counts and the other is kept', async t => {
+  const place = join(folder, 'twice')
+  const { attempts, desk, farm, ledger, accept } = await openFarm(t, { folder: place, seed: 1 })
+  await farm.look()
+  const run = await accept('one', 1)
+  const traces: string[] = []
+  ledger.listen(event => {
+    if (event.kind === 'slot-done') traces.push(event.traceSha256)
+  })
+  const leaseOn = async (server: string) => {
+    const [group] = await desk.groups(new Set(['draft']))
+    const job = group && (await desk.take(group, () => true))
+    const attempt = job && (await attempts.lease(job, server))
+    if (!attempt) throw new RangeError('nothing to lease')
+    return { job, attempt, server }
+  }
+  const late = await leaseOn('away')
+  await attempts.failed(late.job, late.attempt, late.server, new RenderFailure('unreachable', 'gone'))
+  const newer = await leaseOn('there')
+  await Promise.all(
+    [late, newer].map(({ job, attempt, server: name }) =>
+      attempts.commit(job, attempt, picture, { server: { name }, submittedSha256: undefined, timings: {} }),
+    ),
+  )
+  t.equal(traces.length, 1)
+  t.equal(ledger.state.orphans, 1)
+  const [{ file = '' } = {}] = run.done.values()
+  const trace = readFileSync(join(place, 'runs', 'one', file.replace('.png', '.trace.json')))
+  t.equal(sha256(trace), traces[0], 'the trace is that of the one that counts')
 })
 
 t.test('servers that cannot be asked about jobs are not asked without a pause', async t => {

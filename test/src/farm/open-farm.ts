@@ -20,7 +20,7 @@ import { samplePlan, sampleSeries } from '../plan/sample-plan.js'
 import { FakeServer, noOdds, type Odds } from './fake-server.js'
 
 const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, at) => (at * 7919) % 251))
-const picture = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+export const picture = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
   .png()
   .toBuffer()
 const endLimitMs = 40_000
@@ -138,6 +138,7 @@ export async function openFarm(
   return {
     ledger,
     desk,
+    attempts,
     farm,
     fake,
     disk,
