@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { DraftServerOptions } from '../../plugins/provider-comfyui/draft-server/options.js'
+import { eventually } from '../daemon/start-daemon.js'
 import { freePort, needsRedis, RedisServer } from '../plugins/engine-bullmq/redis-server.js'
 import { foundry as foundryHere } from './foundry.js'
 import { checkHome, filesUnder } from '../recovery/check-home.js'
@@ -129,9 +130,11 @@ t.test('what no server of any worker can render fails, with the reason', { ...ne
   const owner = await startOwner(t, home, port)
   await worker('w1').says('worker ready')
   writeOrder(home, 'order', 20)
-  await until('the end', () => isFinished(home))
-  const shown = await foundryHere(['runs', 'list', '--json'], { cwd: home })
-  t.match(JSON.parse(shown.out), { runs: [{ state: 'failed', counts: { failed: 20 } }] })
+  await eventually('its end', async () => {
+    const shown = await foundryHere(['runs', 'list', '--json'], { cwd: home })
+    const { runs } = JSON.parse(shown.out) as { runs: { state: string; counts: { failed: number } }[] }
+    return runs[0]?.state === 'failed' && runs[0].counts.failed === 20 ? true : undefined
+  })
   owner.child.kill('SIGTERM')
   t.equal(await owner.ended, 0)
 })

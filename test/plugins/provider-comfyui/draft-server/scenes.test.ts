@@ -26,7 +26,7 @@ const scenes: Record<string, (client: DraftClient) => Promise<unknown>> = {
     await c.run(smallGraph(1, '../evil'), 'p2')
   },
   'an interrupted job': async c => {
-    c.server.setFaults({ stepMs: 20 })
+    c.server.setFaults({ stepMs: 700 })
     await c.submit(sampledGraph(2, 'i'), 'p1')
     await c.frame(({ type }) => type === 'progress')
     await c.ask('POST', '/interrupt', { prompt_id: 'p1' })
