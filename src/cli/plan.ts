@@ -49,6 +49,8 @@ function sayRun(run: PlannedRun, terminal: Terminal): void {
   }
   for (const { server, reason } of away) line(server, `gets no jobs: ${reason}`)
   if (unfit) line('nowhere', `${counted(unfit.slots, 'picture')}: no server can render them now`)
+  const told = new Set([...lacks, ...away].map(({ server }) => server))
+  for (const { server, reason } of unfit?.servers ?? []) if (!told.has(server)) terminal.say(`    ${server}: ${reason}`)
   if (toRender > 0) {
     if (endsIn) line('time', describeRange(endsIn))
     for (const each of unmeasured) line('unknown', each)

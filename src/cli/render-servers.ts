@@ -26,7 +26,7 @@ export function watchServers(terminal: Pick<Terminal, 'note'>): ServerWatch {
       away.set(name, { since: performance.now(), isTold: false })
     } else if (state === 'unreachable' && known && !known.isTold && performance.now() - known.since >= awayMsMin) {
       known.isTold = true
-      const goesOn = others.some(each => each.state === 'ready' && each.renderer === server.renderer)
+      const goesOn = others.some(each => each.state === 'ready' && each.mode === 'active' && each !== server)
       const rest = goesOn ? 'the others go on' : 'waiting – Ctrl C stops, --timeout S bounds it'
       terminal.note(`server ${url} does not answer (${reason ?? 'no cause is known'}); ${rest}`)
     }

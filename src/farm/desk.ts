@@ -1,5 +1,6 @@
 import { FoundryError, reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
+import { takeTurns } from '../files/take-turns.js'
 import { jobMaker } from '../plan/make-job.js'
 import type { Job } from '../plan/job.js'
 import { indexSlots, slotAt } from '../plan/slots.js'
@@ -12,7 +13,7 @@ import { bands } from '../schema/run.js'
 import { failedOn } from './failed-on.js'
 import { commitFacts, commitPlace, type DeskHost, heavyFiles, isOfTheHome, type OpenRun } from './open-run.js'
 import { persist, persistThere } from './persist.js'
-import { RunBacklog, type RunGroup } from './run-backlog.js'
+import { type BacklogGroup, RunBacklog, type RunGroup, type SlotStand } from './run-backlog.js'
 import { Signal } from './signal.js'
 
 /**
@@ -32,7 +33,7 @@ export class Desk {
   private readonly open = new Map<string, OpenRun>()
   private readonly opening = new Map<string, Promise<OpenRun | undefined>>()
   private readonly finishing = new Map<string, Promise<void>>()
-  private readonly committing = new Map<string, Promise<unknown>>()
+  private readonly commitTurn = takeTurns<string>()
   private readonly halted = new AbortController()
   private readonly signal = new Signal()
   /** When set, only these runs are worked on. */
@@ -228,20 +229,9 @@ export class Desk {
     return opening
   }
 
-  /**
-   * Pictures of a slot are committed one after the other: of two that come at once, a late one and that of a newer attempt, the
-   * second finds the first done.
-   */
-  async inTurn<Result>({ run, slot }: Job, commit: () => Promise<Result>): Promise<Result> {
-    const key = `${run} ${slot.ordinal}`
-    const committed = (this.committing.get(key) ?? Promise.resolve()).then(commit)
-    const turn = committed.catch(() => undefined)
-    this.committing.set(key, turn)
-    try {
-      return await committed
-    } finally {
-      if (this.committing.get(key) === turn) this.committing.delete(key)
-    }
+  /** One commit of a slot after the other: of a late picture and that of a newer attempt, the second finds the first done. */
+  inTurn<Result>({ run, slot }: Job, commit: () => Promise<Result>): Promise<Result> {
+    return this.commitTurn(`${run} ${slot.ordinal}`, commit)
   }
 
   /** Takes over what lies where the slot's picture belongs, or in the staging folder, when it is of this job. */
@@ -457,15 +447,3 @@ export class Desk {
 
 /** Of each server. */
 type Labels = readonly (readonly string[])[]
-
-/** A group that waits, with the bound on jobs in flight of its run. */
-export type BacklogGroup = RunGroup & { inFlightMax?: number }
-
-export interface SlotStand {
-  isWanted: boolean
-  /** Somebody makes a job of it, or it rests after a failure. */
-  isTaken: boolean
-  /** Absent while its run is not looked at. */
-  group?: RunGroup
-  ahead?: number
-}

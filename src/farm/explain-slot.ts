@@ -7,7 +7,7 @@ export type SlotCase =
   | { state: 'done'; file: string; attempt: number; server?: string }
   | ({ state: 'running'; server: string; attempt: number; isStopping: boolean; job?: JobStand } & Work)
   | ({ state: 'waiting' } & WaitCase)
-  | { state: 'held'; run: string; reason: string; isPreview: boolean; isPaused: boolean }
+  | { state: 'held'; run: string; reason: string; isPreview: boolean; resume?: string }
   | { state: 'failed'; reason: string; attempts: number; servers: readonly string[] }
   | { state: 'cancelled'; by?: string; at?: string }
   | { state: 'skipped'; reason: string }
@@ -107,9 +107,9 @@ function explainRunning({ server, attempt, isStopping, isWorking, job }: Of<'run
   return { cause: 'running', why: `${server} renders it since ${inSeconds(job.sinceMs)} (${which}${step})${usual}` }
 }
 
-function explainHold({ run, reason, isPreview, isPaused }: Of<'held'>): Explanation {
+function explainHold({ run, reason, isPreview, resume }: Of<'held'>): Explanation {
   if (isPreview) return { cause: 'approval', why: `${reason}: "foundry runs approve ${run}" renders it` }
-  if (isPaused) return { cause: 'paused', why: `${reason}: "foundry runs resume ${run}" goes on with it` }
+  if (resume !== undefined) return { cause: 'paused', why: `${reason}: "${resume}" goes on with it` }
   return { cause: 'decision', why: `A human must decide: ${reason}` }
 }
 

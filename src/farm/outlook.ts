@@ -3,11 +3,11 @@ import type { Job } from '../plan/job.js'
 import type { JobProblem, RenderFailure } from '../plugins/contract.js'
 import type { RunState } from '../record/state.js'
 import type { Attempts } from './attempts.js'
-import type { Desk, SlotStand } from './desk.js'
+import type { Desk } from './desk.js'
 import type { ForecastServer, RunForecast, WaitingGroup } from './forecast-shapes.js'
 import { forecast } from './forecast.js'
 import { exceededLimit, type Limits } from './limits.js'
-import type { RunGroup } from './run-backlog.js'
+import type { RunGroup, SlotStand } from './run-backlog.js'
 import type { ServerWorker } from './server-worker.js'
 import type { Speeds } from './speeds.js'
 
@@ -159,9 +159,10 @@ export class Outlook {
     return this.host.attempts.restMs(run, ordinal)
   }
 
-  /** What else waits now. */
+  /** What else waits now, of what some server can render. */
   others(run: string, renderer: string): RunGroup[] {
-    return this.host.desk.backlog().filter(group => group.run !== run && group.renderer === renderer)
+    const others = this.host.desk.backlog().filter(group => group.run !== run && group.renderer === renderer)
+    return others.filter(group => this.stands(group).some(each => each.isTaking && each.unfit === undefined))
   }
 
   private of(renderer: string): ServerWorker[] {
@@ -179,7 +180,7 @@ export class Outlook {
     const waiting = desk.backlog().filter(({ run }) => !planned.has(run))
     const groups = [...waiting.map(each => ({ ...each, since: each.since - now })), ...more]
     const whyUnfit = (worker: ServerWorker) => (group: WaitingGroup) =>
-      lacks.get(group.lane)?.get(worker.entry.name) ?? worker.fitness.whyUnfit(group)
+      lacks.get(group.lane)?.get(worker.entry.name) ?? this.whyUnfit(worker, group)
     const taking = this.host.workers().filter(each => each.isTaking())
     const servers = taking.flatMap(worker => toServer(worker, whyUnfit(worker)))
     return forecast({ groups, servers, rates: speeds.export(), limits, ...(stepsMax !== undefined && { stepsMax }) })
@@ -187,7 +188,7 @@ export class Outlook {
 
   private standOf(worker: ServerWorker, group: RunGroup | undefined): ServerStand {
     const { avoided } = worker.status()
-    const unfit = group && worker.fitness.whyUnfit(group)
+    const unfit = group && this.whyUnfit(worker, group)
     const limit = group && this.limitOf(worker, group)
     return {
       server: worker.entry.name,
@@ -199,6 +200,13 @@ export class Outlook {
       depth: worker.fitness.depth,
       runs: worker.jobs.map(({ job }) => job.run),
     }
+  }
+
+  /** Why a server can never render a group as things stand. */
+  private whyUnfit(worker: ServerWorker, group: RunGroup): string | undefined {
+    const limits = [this.host.limits, worker.entry.limits ?? {}]
+    const never = group.tags.find(tag => limits.some(each => each[tag] === 0))
+    return worker.fitness.whyUnfit(group) ?? (never === undefined ? undefined : `The limit "${never}" is 0`)
   }
 
   private limitOf(worker: ServerWorker, { tags }: RunGroup): ServerStand['limit'] {

@@ -186,3 +186,15 @@ export class RunBacklog {
     return undefined
   }
 }
+
+/** A group that waits, with the bound on jobs in flight of its run. */
+export type BacklogGroup = RunGroup & { inFlightMax?: number }
+
+export interface SlotStand {
+  isWanted: boolean
+  /** Somebody makes a job of it, or it rests after a failure. */
+  isTaken: boolean
+  /** Absent while its run is not looked at. */
+  group?: RunGroup
+  ahead?: number
+}

@@ -32,8 +32,9 @@ export const cancelRun = defineOperation({
   async run(foundry, input, { by }): Promise<ActAnswer> {
     const run = findRun(foundry, input.id, each => !isSettled(each))
     const { run: name } = run.accepted
-    if (isSettled(run)) throw unfit(run, 'cancelled')
     const part = await findPart(foundry, run, input)
+    if (!part && run.finished?.state === 'cancelled') return answerOf(foundry, run, part, 0)
+    if (isSettled(run)) throw unfit(run, 'cancelled')
     const slots = countIn(run, part?.slots, unsettled)
     if (part && slots === 0) throw partUnfit(run, part, 'cancelled')
     await foundry.ledger.append(actOf('run-cancelled', run, part, by))
@@ -108,7 +109,9 @@ function countHeld(run: RunState, part: RunPart | undefined): number {
 function describeRetry(run: RunState): string {
   const { run: name } = run.accepted
   if (run.preview) return `tried again before "foundry runs approve ${name}"`
-  return run.pauses.length > 0 ? `tried again before "foundry runs resume ${name}"` : 'tried again'
+  return run.pauses.length > 0
+    ? `tried again before "foundry runs resume ${name}"`
+    : 'tried again, for nothing of it has failed or was cancelled'
 }
 
 /**
@@ -139,9 +142,10 @@ export const pauseRun = defineOperation({
   route: { method: 'POST', path: '/runs/:id/pause' },
   input: runPartSchema,
   async run(foundry, input, { by }): Promise<ActAnswer> {
-    const run = findRun(foundry, input.id, each => !isSettled(each) && !each.isCancelled)
+    const run = findRun(foundry, input.id, each => !isSettled(each))
     const part = await findPart(foundry, run, input)
-    if (isSettled(run) || run.isCancelled || (!part && run.isPaused)) throw unfit(run, 'paused')
+    if (isSettled(run) || run.isCancelled) throw unfit(run, 'paused')
+    if (!part && run.isPaused) return answerOf(foundry, run, part, 0)
     const slots = countIn(run, part && withoutRanges(part.slots, pausedRanges(run)), unsettled)
     if (part && slots === 0) throw partUnfit(run, part, 'paused')
     await foundry.ledger.append(actOf('run-paused', run, part, by))
@@ -156,7 +160,7 @@ export const resumeRun = defineOperation({
   route: { method: 'POST', path: '/runs/:id/resume' },
   input: runPartSchema,
   async run(foundry, input, { by }): Promise<ActAnswer> {
-    const run = findRun(foundry, input.id, each => each.isPaused || each.pauses.length > 0)
+    const run = findRun(foundry, input.id, each => !isSettled(each))
     const part = await findPart(foundry, run, input)
     const paused = pausedRanges(run)
     if (!part && !run.isPaused && paused.length === 0) throw unfit(run, 'resumed')
@@ -175,7 +179,7 @@ export const approveRun = defineOperation({
   route: { method: 'POST', path: '/runs/:id/approve' },
   input: { type: 'object', additionalProperties: false, required: ['id'], properties: { id: runIdSchema } },
   async run(foundry, input, { by }): Promise<ActAnswer> {
-    const run = findRun(foundry, input.id, each => each.preview !== undefined && !each.finished)
+    const run = findRun(foundry, input.id, each => !isSettled(each))
     if (!run.preview || isSettled(run) || run.isCancelled) throw unfit(run, 'approved')
     const slots = countIn(run, undefined, ['held']) - countHeld(run, undefined)
     await foundry.ledger.append({ kind: 'run-approved', at: Date.now(), run: run.accepted.run, by })
@@ -211,7 +215,8 @@ function countIn(run: RunState, ranges: readonly SlotRange[] | undefined, states
 }
 
 function unfit(run: RunState, operation: string) {
-  return failure('RUN_STATE_UNFIT', { run: run.accepted.run, state: runStateOf(run), operation })
+  const state = isSettled(run) && !run.finished ? 'ending' : runStateOf(run)
+  return failure('RUN_STATE_UNFIT', { run: run.accepted.run, state, operation })
 }
 
 function partUnfit({ accepted: { run } }: RunState, { part }: RunPart, operation: string) {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { failure } from '../errors.js'
-import type { RunState } from '../record/state.js'
+import { isSettled, type RunState } from '../record/state.js'
 import { type Band, labelsSchema, prioritySchema, weightSchema } from '../schema/run.js'
 import { findRun, runIdSchema } from './find-run.js'
 import type { Foundry } from './foundry.js'
@@ -37,7 +37,7 @@ export const changeRun = defineOperation({
         problem: 'Nothing to change is given',
         next: 'name a priority, a weight or labels',
       })
-    const run = findRun(foundry, id, each => each.finished?.state !== 'done')
+    const run = findRun(foundry, id, each => !isSettled(each))
     if (run.finished?.state === 'done')
       throw failure('RUN_STATE_UNFIT', { run: run.accepted.run, state: 'done', operation: 'given another priority' })
     await changePriority(foundry, run, wish, by)

@@ -46,7 +46,7 @@ export const why = defineOperation({
     const ordinal = job?.ordinal ?? findSlot(run, index, wanted)
     const slot = slotAt(index, ordinal)
     if (!slot) throw failure('SLOT_UNKNOWN', { run: name, slot: wanted ?? String(ordinal) })
-    const known = await findCase(foundry, run, { ordinal, caller })
+    const known = await findCase(foundry, run, { ordinal, id: slot.id, caller })
     return { run: name, slot: slot.id, ordinal, state: known.state, ...explainSlot(known) }
   },
 })
@@ -104,7 +104,11 @@ interface Asked {
   caller: Caller
 }
 
-async function findCase(foundry: Foundry, run: RunState, { ordinal, caller }: Asked): Promise<SlotCase> {
+async function findCase(
+  foundry: Foundry,
+  run: RunState,
+  { ordinal, id, caller }: Asked & { id: string },
+): Promise<SlotCase> {
   const state = stateOf(run, ordinal)
   const { run: name } = run.accepted
   const reason = slotReason(run, ordinal) ?? 'no reason is known'
@@ -127,7 +131,8 @@ async function findCase(foundry: Foundry, run: RunState, { ordinal, caller }: As
         state,
         run: name,
         reason,
-        isPaused,
+        // A paused run is resumed as a whole, and what of it is paused stays so.
+        ...(isPaused && { resume: `foundry runs resume ${name}${run.isPaused ? ` --slot ${id}` : ''}` }),
         isPreview: !isOwn && !isPaused && heldBack(run, ordinal) !== undefined,
       }
     }

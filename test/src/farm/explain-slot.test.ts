@@ -81,17 +81,17 @@ const cases: Record<string, [slot: SlotCase, cause: string, why: RegExp]> = {
   'what was cancelled by nobody knows whom': [{ state: 'cancelled' }, 'cancelled', /^It was cancelled$/],
   'what has nothing to render': [{ state: 'skipped', reason: 'no transcript' }, 'skipped', /no transcript$/],
   'what waits for approval': [
-    { state: 'held', run: 'r', reason: 'Waits for approval after the preview', isPreview: true, isPaused: false },
+    { state: 'held', run: 'r', reason: 'Waits for approval after the preview', isPreview: true },
     'approval',
     /after the preview: "foundry runs approve r" renders it$/,
   ],
   'what is paused by itself': [
-    { state: 'held', run: 'r', reason: 'Paused by ann', isPreview: false, isPaused: true },
+    { state: 'held', run: 'r', reason: 'Paused by ann', isPreview: false, resume: 'foundry runs resume r' },
     'paused',
     /^Paused by ann: "foundry runs resume r"/,
   ],
   'what a human must decide': [
-    { state: 'held', run: 'r', reason: 'Another picture lies there', isPreview: false, isPaused: false },
+    { state: 'held', run: 'r', reason: 'Another picture lies there', isPreview: false },
     'decision',
     /^A human must decide: Another picture lies there$/,
   ],
