@@ -84,7 +84,12 @@ t.test('API serves a run from its acceptance to its end', async t => {
   t.match(await post('/runs', { path: join(home, 'manifests', 'a.json') }), { body: { run, isNew: false } })
   t.match(await ask('/runs'), { body: { total: 1, runs: [{ run, key: 'a.json', state: 'waiting' }] } })
   t.match(await post(`/runs/${run}/cancel`), { status: 200, body: { state: 'cancelled' } })
-  t.match(await post(`/runs/${run}/cancel`), { status: 409, body: { error: { code: 'RUN_STATE_UNFIT' } } })
+  t.match(
+    await post(`/runs/${run}/cancel`),
+    { status: 200, body: { state: 'cancelled', slots: 0 } },
+    'no act, no error',
+  )
+  t.match(await post(`/runs/${run}/approve`), { status: 409, body: { error: { code: 'RUN_STATE_UNFIT' } } })
   await foundry.farm.start()
   t.match(await post(`/runs/${run}/retry`, {}), { status: 200, body: { run } })
   await eventually('the end of the run', async () => (await ask(`/runs/${run}`)).body['state'] === 'done' || undefined)

@@ -89,6 +89,7 @@ for (const version of ['0.12.1', '0.3.64'] satisfies DraftVersion[]) {
         client.close()
         await server.close()
       })
+      await client.frame(({ type }) => type === 'status')
       await act(client)
       const seen = {
         answers: client.answers.map(({ asked, answer }) => `${asked} ${answer.status} ${compact(answer.json)}`),
