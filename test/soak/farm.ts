@@ -49,7 +49,7 @@ const minute = () => (performance.now() - begin) / 60_000
 
 for (let turn = 1; minute() < soak.minutes; turn++) {
   const runs = await list()
-  const open = runs.filter(({ state }) => !['done', 'failed', 'cancelled'].includes(state))
+  const open = runs.filter(({ state }) => !isEnded(state))
   if (open.length < runsMax) writeOrder(home, `order-${++counts.orders}`, slotsEach, soak.seed + counts.orders)
   if (turn % stormEvery === 0)
     for (const { run } of open.filter(() => random(2) === 0))
@@ -65,28 +65,40 @@ for (let turn = 1; minute() < soak.minutes; turn++) {
   else last.mb = Math.min(last.mb, now.mb)
   await sleep(2000)
 }
-for (const { run, state } of await list()) if (state !== 'done') await act('run-cancelled', run, 'POST', 'cancel')
-while ((await list()).some(({ state }) => !['done', 'failed', 'cancelled'].includes(state))) await sleep(200)
+for (const { run, state } of await list()) if (!isEnded(state)) await act('run-cancelled', run, 'POST', 'cancel')
+while ((await list()).some(({ state }) => !isEnded(state))) await sleep(200)
 const told = await toldCounts(home)
+// The snapshot of a long soak replaces the events of acts, and keeps the audit.
+const { total: audited } = (await (await fetch(`${url}/audit?limit=1`)).json()) as { total: number }
 daemon.child.kill('SIGTERM')
 const code = await daemon.ended
 const renders = drafts.flatMap(({ ledgerFile }) => rendersOf(ledgerFile))
-const { problems, attempts } = await checkHome(home, { renders, extraRenders: Infinity, acts, told })
+const { problems, attempts } = await checkHome(home, { renders, extraRenders: Infinity, told })
 for (const draft of drafts) await draft.kill()
 
 const slope = slopeOf(memory.filter(({ minute }) => minute >= soak.minutes * warmUpShare)) * 60
 const isFlat = soak.minutes < slopeMinutesMin || slope <= slopeMbPerHourMax
 const listP95Ms = quantile(listMs, 0.95)
-soak.tell('storms', code === 0 && problems.length === 0 && listP95Ms <= listP95MsMax && isFlat, {
-  ...counts,
-  renders: renders.length,
-  attempts,
-  listP95Ms,
-  residentMb: [memory[0]?.mb, memory.at(-1)?.mb],
-  slopeMbPerHour: slope,
-  problems: problems.slice(0, 20),
-})
+soak.tell(
+  'storms',
+  code === 0 && problems.length === 0 && audited === acts.length + counts.orders && listP95Ms <= listP95MsMax && isFlat,
+  {
+    ...counts,
+    acts: acts.length,
+    audited,
+    renders: renders.length,
+    attempts,
+    listP95Ms,
+    residentMb: [memory[0]?.mb, memory.at(-1)?.mb],
+    slopeMbPerHour: slope,
+    problems: problems.slice(0, 20),
+  },
+)
 soak.end()
+
+function isEnded(state: string): boolean {
+  return ['done', 'failed', 'cancelled'].includes(state)
+}
 
 async function list(): Promise<Run[]> {
   const from = performance.now()
