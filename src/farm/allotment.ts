@@ -64,7 +64,7 @@ export class Allotment {
   async finish(claim: Claim): Promise<void> {
     const { desk, engine, limits, workers, wake } = this.host
     await engine.finish(claim)
-    const isLimited = [limits, ...workers().map(({ entry }) => entry.limits ?? {})].some(each => Object.keys(each)[0])
+    const isLimited = hasLimits(limits) || workers().some(({ entry }) => hasLimits(entry.limits))
     if (isLimited || desk.isBounded(claim.job.run)) wake()
   }
 
@@ -206,8 +206,11 @@ export class Allotment {
     const same = this.host.workers().filter(each => each.renderer === worker.renderer)
     const places = new Map<string, number>()
     const taking = same.filter(each => each === worker || each.isTaking())
-    const viewsOf = () => taking.map(each => this.viewOf(each))
     let views: ServerView[] | undefined
+    const lookAtAll = () => {
+      views ??= taking.map(each => this.viewOf(each))
+      return views[Symbol.iterator]()
+    }
     return {
       now: performance.now(),
       placesOf: run => {
@@ -216,14 +219,16 @@ export class Allotment {
         return known
       },
       serversWith: loaded => countLoaded(same, loaded),
-      get servers() {
-        views ??= viewsOf()
-        return views
-      },
+      servers: { length: taking.length, [Symbol.iterator]: lookAtAll },
     }
   }
 
   private othersOf(worker: ServerWorker): ServerWorker[] {
     return this.host.workers().filter(other => other !== worker && other.renderer === worker.renderer)
   }
+}
+
+function hasLimits(limits: Limits | undefined): boolean {
+  for (const _ in limits) return true
+  return false
 }

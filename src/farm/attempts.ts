@@ -5,6 +5,7 @@ import type { Attempt, RenderFailure } from '../plugins/contract.js'
 import { isStopping, stateOf } from '../record/state.js'
 import { chooseNextStep, isSuspect, isCharged, retryDelayMs, type Tries } from './choose-next-step.js'
 import type { Desk } from './desk.js'
+import { failuresOf } from './failed-on.js'
 import { commitFacts, commitPlace, type DeskHost, type OpenRun, type RenderedFacts } from './open-run.js'
 
 /** Messages of servers are bounded in the journal. */
@@ -39,6 +40,7 @@ export class Attempts {
     const attempt = { job: job.id, number, promptId: promptIdOf(state.accepted.nonce, job.id, number) }
     const { promptId } = attempt
     const { id, run } = job
+    this.host.pictures.warm()
     await this.desk.append({
       kind: 'attempt-leased',
       at: Date.now(),
@@ -191,7 +193,7 @@ export class Attempts {
   /** Attempts that were taken back are no tries. */
   private triesOf({ run, slot }: Job, server: string, { reason: outcome }: RenderFailure): Tries {
     const state = this.host.ledger.state.runs.get(run)
-    const earlier = (state?.failures.get(slot.ordinal) ?? []).slice(state?.forgiven.get(slot.ordinal) ?? 0)
+    const earlier = state ? failuresOf(state, slot.ordinal) : []
     const all = [...earlier, { outcome, server }].filter(each => each.outcome !== 'withdrawn')
     return {
       charged: all.filter(each => isCharged(each.outcome)).length,

@@ -51,8 +51,8 @@ export interface FarmView {
   placesOf(run: string): number
   /** Servers that have these models loaded, and those that have these LoRAs on them as well. */
   serversWith(loaded: Loaded): { models: number; loras: number }
-  /** All that take jobs now, the asking one included. */
-  servers: readonly ServerView[]
+  /** All that take jobs now, the asking one included: counted at every choice, and looked at near the end of the work alone. */
+  servers: Iterable<ServerView> & { length: number }
 }
 
 /** A set that nobody serves is served after this long, whatever is loaded; longer where a swap costs much. */

@@ -5,7 +5,7 @@ import type { Presence } from './presence.js'
 const realAnswerMsMax = 3000
 
 interface Asked {
-  presence: Pick<Presence, 'look'>
+  presence: Pick<Presence, 'known'>
 }
 
 interface Wanted {
@@ -16,10 +16,10 @@ interface Wanted {
   remote: Promise<boolean> | undefined
 }
 
-/** Asks all servers once: resolves as soon as a candidate has answered or a worker is there, and with false when all was in vain. */
+/** Asks all servers that were not heard a moment ago once: resolves as soon as a candidate has answered or a worker is there, and with false when all was in vain. */
 export async function firstAnswer({ candidates, all, remote }: Wanted): Promise<boolean> {
-  for (const each of all) if (!candidates.includes(each)) void each.presence.look()
-  const looks = candidates.map(each => each.presence.look())
+  for (const each of all) if (!candidates.includes(each)) void each.presence.known()
+  const looks = candidates.map(each => each.presence.known())
   const real = anyOf(looks.map(look => look.then(probe => probe !== undefined && probe.renderer !== 'draft')))
   const here = looks.map(look => look.then(probe => probe !== undefined))
   if (!(await anyOf([...here, ...(remote ? [remote] : [])]))) return false

@@ -42,6 +42,11 @@ export class Presence {
     this.heardAt = performance.now()
   }
 
+  /** What it said of itself a moment ago; otherwise it is probed. */
+  async known(): Promise<Probe | undefined> {
+    return this.isReady && !this.isQuiet() ? this.probe : this.look()
+  }
+
   /** Probes once; the answer also becomes the state. */
   async look(limitMs = probeLimitMs): Promise<Probe | undefined> {
     const { server, connection, end, log } = this.host

@@ -63,13 +63,26 @@ function writeObject(object: object, path: Path, depth: number): string {
   if (prototype !== Object.prototype && prototype !== null) throw refusal(path, depth, 'is not a plain object')
   const members = object as Record<string, unknown>
   let text = '{'
-  // The default sort compares UTF-16 code units, which is what the RFC asks for.
-  for (const key of Object.keys(members).sort()) {
+  for (const key of sorted(Object.keys(members))) {
     path[depth] = key
     text += `${text === '{' ? '' : ','}${writeString(key, path, depth + 1)}:${write(members[key], path, depth + 1)}`
   }
   return `${text}}`
 }
+
+// Members are few and nearly always in order already; the sort of the language makes copies even then.
+function sorted(keys: string[]): string[] {
+  if (keys.length > insertedMax) return keys.sort()
+  for (let from = 1; from < keys.length; from++) {
+    const key = keys[from] as string
+    let at = from
+    // Like the default sort, this compares UTF-16 code units, which is what the RFC asks for.
+    for (; at > 0 && (keys[at - 1] as string) > key; at--) keys[at] = keys[at - 1] as string
+    keys[at] = key
+  }
+  return keys
+}
+const insertedMax = 40
 
 function refusal(path: Path, depth: number, problem: string) {
   const place = path.slice(0, depth).join('.') || 'the whole value'

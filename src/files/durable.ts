@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, link, mkdir, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { copyFile, type FileHandle } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { faultyLength, systemFault } from './failpoint.js'
 import { sha256File } from './hash.js'
+import { type OpenFile, systemCalls } from './system-calls.js'
+import { takeTurns } from './take-turns.js'
 
 // Every write goes through `writeAll` and every fsync through `sync…`, so that faults can be rehearsed everywhere.
 // A function that answers has made its effect durable, unless it says otherwise.
 
+const { link, mkdir, open, rename, stat, unlink } = systemCalls
 const temporaryPrefix = '.foundry-temporary-'
 
 /**
@@ -115,17 +118,28 @@ async function makeOne(path: string): Promise<boolean> {
 export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
   try {
-    await syncReadable(path)
+    const next = nextSync.get(path) ?? inTurn(path, () => beginSync(path))
+    nextSync.set(path, next)
+    await next
   } catch (error) {
     throw writeFailed(path, error)
   }
+}
+
+/** Syncs of folders that have not begun: one serves all who have asked before. */
+const nextSync = new Map<string, Promise<void>>()
+const inTurn = takeTurns<string>()
+
+function beginSync(path: string): Promise<void> {
+  nextSync.delete(path)
+  return syncReadable(path)
 }
 
 /**
  * Makes a file's bytes and everything about it durable. Throws what the system says, and that is final: it forgets what
  * it could not write, so that a second try would succeed for nothing.
  */
-export async function syncHandle(handle: FileHandle): Promise<void> {
+export async function syncHandle(handle: OpenFile): Promise<void> {
   await systemFault('fsync')
   await handle.sync()
 }
@@ -140,7 +154,7 @@ export async function syncData(handle: FileHandle): Promise<void> {
  * Writes all bytes, from `position` if given. A disk that fills takes a part and complains only at the next try.
  * Throws what the system says.
  */
-export async function writeAll(handle: FileHandle, bytes: string | Uint8Array, position?: number): Promise<void> {
+export async function writeAll(handle: OpenFile, bytes: string | Uint8Array, position?: number): Promise<void> {
   const whole = typeof bytes === 'string' ? Buffer.from(bytes) : bytes
   let writtenBytes = 0
   while (writtenBytes < whole.length) {

@@ -5,6 +5,8 @@ import { canonicalJson } from './canonical-json.js'
 import { openRegular, sameStamp, stampAt } from './read-bounded.js'
 
 const chunkSizeBytes = 1 << 20
+/** A tenth of a millisecond: what handing it over takes. */
+const feltSizeBytesMin = 100_000
 const sha256Form = new RegExp(sha256Text.pattern)
 
 /** SHA-256 of bytes, or of a string's UTF-8, as 64 lower-case hexadecimal digits. */
@@ -17,8 +19,9 @@ export function isSha256(text: string): boolean {
   return sha256Form.test(text)
 }
 
-/** The same as `sha256`, beside the event loop: for bytes so many that hashing them would be felt. Rejects for shared memory. */
+/** The same as `sha256`, beside the event loop where the bytes are so many that hashing them would be felt. Rejects for shared memory. */
 export async function sha256Aside(bytes: Uint8Array): Promise<string> {
+  if (bytes.length <= feltSizeBytesMin) return sha256(bytes)
   return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex')
 }
 

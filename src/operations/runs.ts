@@ -144,7 +144,7 @@ export const slotThumbnail = defineOperation({
     const source = thumbnailSource(run, input.ordinal, foundry.runFolder(name), foundry.thumbnails(name))
     const bytes = await foundry.pictures.do('thumbnail', source)
     if (!bytes) throw failure('SLOT_UNKNOWN', { run: name, slot: String(input.ordinal) })
-    return { mime: 'image/webp', base64: Buffer.from(bytes).toString('base64') }
+    return { mime: 'image/jpeg', base64: Buffer.from(bytes).toString('base64') }
   },
 })
 

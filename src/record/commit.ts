@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, unlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { failure, reasonOf } from '../errors.js'
 import { copyDurable, linkFirst, makeFolder, replaceFile, syncFolder, syncHandle, writeAll } from '../files/durable.js'
 import { failpoint } from '../files/failpoint.js'
 import { sha256, sha256Aside } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
+import { systemCalls } from '../files/system-calls.js'
 import type { GraphJob } from '../plan/job.js'
 import type { ResultPart, Trace } from '../schema/trace.js'
 import { logicalGraph } from '../workflow/canonical-graph.js'
@@ -177,8 +178,8 @@ function recordedBytes(bytes: Buffer, job: GraphJob): Buffer {
 async function stage(bytes: Buffer, name: string, folder: string): Promise<string> {
   const path = join(folder, `${name}-${randomUUID()}`)
   try {
-    await mkdir(folder, { recursive: true })
-    const handle = await open(path, 'wx')
+    await makeFolder(folder)
+    const handle = await systemCalls.open(path, 'wx')
     try {
       await writeAll(handle, bytes)
       await failpoint('staged')

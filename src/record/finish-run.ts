@@ -60,7 +60,7 @@ export async function finishRun(
 }
 
 export function thumbnailFile(folder: string, ordinal: number): string {
-  return join(folder, `${ordinal}.webp`)
+  return join(folder, `${ordinal}.jpg`)
 }
 
 /** Where a slot's thumbnail comes from. */

@@ -1,20 +1,18 @@
 import sharp from 'sharp'
-import { failure, reasonOf } from '../errors.js'
+import { failure, FoundryError, reasonOf } from '../errors.js'
 import { sha256, sha256Aside } from '../files/hash.js'
 
 /** Pixels of the largest picture that is decoded. */
 export const picturePixelsMax = 100_000_000
 /** A picture whose channels all stay at or below this level, of 255, counts as black. */
 const blackLevelMax = 4
-const formats: readonly string[] = ['png', 'jpeg', 'webp']
 
 export interface PictureFacts {
   width: number
   height: number
-  format: 'png' | 'jpeg' | 'webp'
   /** SHA-256 of `<width>x<height>:<SHA-256 of the pixels>`, these as RGBA, 8 bit each: the same whatever the compression. */
   pixelSha256: string
-  /** WebP, no larger than the picture itself. Absent where none was asked for. */
+  /** JPEG, no larger than the picture itself. Absent where none was asked for. */
   thumbnail?: Buffer
 }
 
@@ -31,30 +29,19 @@ export interface PictureWish {
  * Throws OUTPUT_INVALID for bytes that are no picture, cut off, of another size, black, or of a single colour.
  */
 export async function readPicture(bytes: Buffer, wish: PictureWish = {}): Promise<PictureFacts> {
-  const { width, height, format } = await readHeader(bytes)
-  checkSize({ width, height }, wish)
-  const pixels = await decode(bytes)
+  const pixels = await decode(bytes, wish)
+  const { width, height } = pixels
+  checkSize(pixels, wish)
   // Black is looked for first: it names the cause (a decoder that gave no numbers) better than "one colour".
   if (isBlack(pixels)) throw unusable('it is black all over')
   if (isFlat(pixels)) throw unusable('it has the same colour all over')
   const side = wish.thumbnailSide ?? 0
   const [pixels256, thumbnail] = await Promise.all([
     sha256Aside(toRgba(pixels)),
-    side > 0 ? shrink(pixels, { width, height, side }) : undefined,
+    side > 0 ? shrink(pixels, side) : undefined,
   ])
   const pixelSha256 = sha256(`${width}x${height}:${pixels256}`)
-  return { width, height, format, pixelSha256, ...(thumbnail && { thumbnail }) }
-}
-
-/** Only the header is read here, so that a picture of the wrong size is refused before it takes memory. */
-async function readHeader(bytes: Buffer): Promise<Pick<PictureFacts, 'width' | 'height' | 'format'>> {
-  try {
-    const { width, height, format } = await sharp(bytes, { limitInputPixels: picturePixelsMax }).metadata()
-    if (isFormat(format)) return { width, height, format }
-  } catch (thrown) {
-    throw unusable(bytes.length === 0 ? 'it is empty' : 'its bytes are not a picture', thrown)
-  }
-  throw unusable(`it is none of ${formats.join(', ')}`)
+  return { width, height, pixelSha256, ...(thumbnail && { thumbnail }) }
 }
 
 function checkSize(found: { width: number; height: number }, wish: PictureWish): void {
@@ -64,22 +51,46 @@ function checkSize(found: { width: number; height: number }, wish: PictureWish):
 }
 
 interface Pixels {
+  width: number
+  height: number
   data: Buffer
   /** 8 bit each; alpha only where the picture has it, because shrinking takes twice as long with it. */
   channels: 3 | 4
 }
 
-async function decode(bytes: Buffer): Promise<Pixels> {
+/** One that is larger than the wanted picture is refused by its header, before it takes memory. */
+async function decode(bytes: Buffer, wish: PictureWish): Promise<Pixels> {
+  if (!isOfKnownFormat(bytes)) throw await refusal(bytes, wish)
+  const { width = Infinity, height = Infinity } = wish
+  const limitInputPixels = Math.min(width * height, picturePixelsMax)
   try {
     // Warnings (an odd colour profile) do no harm to the pixels; errors and missing data do.
-    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: picturePixelsMax })
+    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels })
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true })
-    return { data, channels: info.channels === 4 ? 4 : 3 }
+    return { width: info.width, height: info.height, data, channels: info.channels === 4 ? 4 : 3 }
   } catch (thrown) {
-    throw unusable(`it cannot be decoded (${firstLine(reasonOf(thrown))})`, thrown)
+    throw await refusal(bytes, wish, thrown)
   }
+}
+
+/** Why bytes are not the wanted picture, as far as their header tells. */
+async function refusal(bytes: Buffer, wish: PictureWish, thrown?: unknown): Promise<Error> {
+  try {
+    checkSize(await sharp(bytes, { limitInputPixels: picturePixelsMax }).metadata(), wish)
+  } catch (error) {
+    if (error instanceof FoundryError) return error
+    return unusable(bytes.length === 0 ? 'it is empty' : 'its bytes are not a picture', error)
+  }
+  if (thrown === undefined) return unusable('it is none of png, jpeg, webp')
+  return unusable(`it cannot be decoded (${firstLine(reasonOf(thrown))})`, thrown)
+}
+
+/** By its first bytes: nothing else is given to a decoder. */
+function isOfKnownFormat(bytes: Buffer): boolean {
+  const head = bytes.toString('latin1', 0, 12)
+  return head.startsWith('\x89PNG\r\n') || head.startsWith('\xff\xd8\xff') || /^RIFF.{4}WEBP/s.test(head)
 }
 
 /** A picture is flat when it equals itself, moved by one pixel: one comparison of memory. */
@@ -120,19 +131,13 @@ function toRgba({ data, channels }: Pixels): Buffer {
 }
 const opaque = 0xff000000
 
-async function shrink(
-  { data, channels }: Pixels,
-  { width, height, side }: { width: number; height: number; side: number },
-): Promise<Buffer> {
+async function shrink({ data, width, height, channels }: Pixels, side: number): Promise<Buffer> {
   return await sharp(data, { raw: { width, height, channels } })
     .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
-    // More effort takes longer than all the rest, and saves 2 KB.
-    .webp({ quality: 80, effort: 0 })
+    .flatten({ background: 'white' })
+    // WebP would take longer than all the rest, and save a tenth.
+    .jpeg({ quality: 80 })
     .toBuffer()
-}
-
-function isFormat(format: string | undefined): format is PictureFacts['format'] {
-  return format !== undefined && formats.includes(format)
 }
 
 function firstLine(text: string): string {

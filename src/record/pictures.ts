@@ -5,9 +5,11 @@ import type { PictureTasks, TaskAnswer, TaskMessage } from './pictures-thread.js
 
 /**
  * Everything that decodes, hashes, writes or draws pictures, in a thread of its own: the event loop only hands over and hears
- * what became of it. The thread starts with the first task, and anew if it should end.
+ * what became of it. The thread starts with the first task if not before, and anew if it should end.
  */
 export interface Pictures {
+  /** Starts the thread, so that the first picture need not wait for it. */
+  warm(): void
   /** Rejects with what the task throws. */
   do<Name extends keyof PictureTasks>(
     name: Name,
@@ -30,6 +32,7 @@ export function openPictures(): Pictures {
     const started = new Worker(new URL('./pictures-thread.js', import.meta.url), { workerData: sharedFailpoints() })
     let reason = 'it was closed'
     started.on('message', (answer: TaskAnswer) => settle(answer, started))
+    started.unref()
     started.on('error', error => {
       reason = error.message
     })
@@ -48,14 +51,20 @@ export function openPictures(): Pictures {
     else resolve?.(value as never)
   }
 
+  const warm = () => {
+    thread ??= start()
+    return thread
+  }
+
   return {
+    warm,
     do: (name, ...input) =>
       new Promise((resolve, reject) => {
-        thread ??= start()
+        const worker = warm()
         const id = ++lastId
         waiting.set(id, { resolve, reject })
-        thread.ref()
-        thread.postMessage({ id, name, input } satisfies TaskMessage)
+        worker.ref()
+        worker.postMessage({ id, name, input } satisfies TaskMessage)
       }),
     async close() {
       await thread?.terminate()

@@ -15,13 +15,13 @@ export function parseExact(text: string): unknown {
 
 /** The counterpart of `parseExact`: bigint is written as a bare number. */
 export function printExact(value: unknown): string {
-  let isMarked = false
-  const text = JSON.stringify(value, (_key, each: unknown) => {
-    if (typeof each !== 'bigint') return each
-    isMarked = true
-    return `${mark}${each}`
-  })
-  return isMarked ? text.replaceAll(markedNumber, '$1') : text
+  try {
+    return JSON.stringify(value)
+  } catch {
+    // It knows no bigint.
+    const text = JSON.stringify(value, (_key, each: unknown) => (typeof each === 'bigint' ? `${mark}${each}` : each))
+    return text.replaceAll(markedNumber, '$1')
+  }
 }
 
 // A private-use character that no prompt holds at the start of a string.

@@ -125,13 +125,13 @@ export class Worker {
   }
 
   private jobPlace(job: QueuedJob): JobPlace {
-    const graph = printExact(job.graph)
     const { failOn, crashOn } = this.place.faults
-    if (crashOn !== '' && graph.includes(crashOn)) setImmediate(() => this.place.crash())
+    const holds = (text: string) => text !== '' && printExact(job.graph).includes(text)
+    if (holds(crashOn)) setImmediate(() => this.place.crash())
     return {
       ...this.place,
       isInterrupted: () => this.interrupted,
-      fails: this.drawFailure() || (failOn !== '' && graph.includes(failOn)),
+      fails: this.drawFailure() || holds(failOn),
       loadModels: (graph, pace) => this.loadModels(graph, pace),
     }
   }

@@ -97,7 +97,7 @@ t.test('API serves a run from its acceptance to its end', async t => {
   t.match(await ask(`/runs/${run}?state=done&limit=1`), { body: { total: 1, slots: [{ state: 'done' }] } })
   t.match(await ask(`/runs/${run.slice(0, 6)}/manifest`), { body: { $schema: 'run-manifest/1', run, state: 'done' } })
   t.match(await ask(`/runs/${run}/events`), { body: { events: [{ kind: 'run-accepted' }] } })
-  t.match(await ask(`/runs/${run}/thumbnails/0`), { body: { mime: 'image/webp' } })
+  t.match(await ask(`/runs/${run}/thumbnails/0`), { body: { mime: 'image/jpeg' } })
   t.match(await post(`/runs/${run}/verify`), { body: { images: 1, differences: [] } })
   t.match(await ask('/servers'), { body: { servers: [{ name: 'draft' }] } })
   t.match(await ask('/status'), { body: { version: '1.2.3', slots: { done: 1 }, runs: { done: 1 } } })

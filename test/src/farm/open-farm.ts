@@ -104,7 +104,7 @@ export async function openFarm(
     },
     privateTexts: async () => new Map(),
     identify: (models, renderer) => farm.identify(models, renderer),
-    thumbnail: (run, slot) => join(folder, 'thumbnails', run, `${slot}.webp`),
+    thumbnail: (run, slot) => join(folder, 'thumbnails', run, `${slot}.jpg`),
     pictures,
     finish: async run => {
       await sleep(1)

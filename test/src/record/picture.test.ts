@@ -21,12 +21,12 @@ function expectedHash(): string {
     .digest('hex')
 }
 
-t.test('readPicture gives size, format, pixel hash and thumbnail', async t => {
+t.test('readPicture gives size, pixel hash and thumbnail', async t => {
   const png = await sharp(pixels, raw).png().toBuffer()
   const facts = await readPicture(png, { width, height, thumbnailSide: 32 })
-  t.match(facts, { width, height, format: 'png', pixelSha256: expectedHash() })
+  t.match(facts, { width, height, pixelSha256: expectedHash() })
   const thumbnail = await sharp(facts.thumbnail).metadata()
-  t.match(thumbnail, { format: 'webp', width: 32, height: 21 })
+  t.match(thumbnail, { format: 'jpeg', width: 32, height: 21 })
 })
 
 t.test('readPicture makes no thumbnail unasked and never enlarges', async t => {
@@ -50,9 +50,9 @@ t.test('readPicture hashes pixels, not files', async t => {
 })
 
 t.test('readPicture reads jpeg and 16-bit png', async t => {
-  t.match(await readPicture(await sharp(pixels, raw).jpeg().toBuffer()), { format: 'jpeg', width, height })
+  t.match(await readPicture(await sharp(pixels, raw).jpeg().toBuffer()), { width, height })
   const deep = await sharp(pixels, raw).toColourspace('rgb16').png().toBuffer()
-  t.match(await readPicture(deep), { format: 'png', pixelSha256: expectedHash() })
+  t.match(await readPicture(deep), { pixelSha256: expectedHash() })
 })
 
 t.test('readPicture refuses what is not the wanted picture', async t => {
