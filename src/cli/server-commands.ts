@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import type { AddFlags, ServerAct, WaitFlags } from './ask-servers.js'
 import { type CommandHost, examples } from './command-context.js'
-
 import { collect, countingNumber, waitSeconds } from './option-values.js'
 import { refuseUnknown } from './refuse-unknown.js'
 

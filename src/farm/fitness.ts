@@ -1,5 +1,6 @@
 import type { ServerEntry, ServerMode } from '../schema/config.js'
 import { afterFailure, afterRest, type Health, wellHealth } from './choose-health.js'
+import { lackOfLabels } from './lacks.js'
 import { isQuiet } from './quiet-hours.js'
 import type { RunGroup } from './run-backlog.js'
 import type { ServerState } from './worker-host.js'
@@ -38,9 +39,8 @@ export class Fitness {
 
   /** Why it cannot render a group, as far as that was found out. */
   whyUnfit(group: RunGroup): string | undefined {
-    const { labels = [] } = this.entry
-    const missing = group.labels.filter(label => !labels.includes(label))
-    if (missing.length > 0) return `it does not have the label ${missing.join(', ')}`
+    const lack = lackOfLabels(this.entry.labels ?? [], group.labels)
+    if (lack !== undefined) return lack
     const known = this.unfit.size > 0 ? this.unfit.get(needsOf(group)) : undefined
     return known && performance.now() < known.until ? known.reason : undefined
   }

@@ -1,6 +1,7 @@
 import { type Group, type Loaded, type ServerView, switchMs } from './choose-group.js'
 import type { ForecastInput, ForecastServer, RunForecast, TimeRange, WaitingGroup } from './forecast-shapes.js'
 import type { Rate, Rates } from './speeds.js'
+import { switchOf } from './switch-of.js'
 
 /** A group in a play. */
 export interface Waiting extends WaitingGroup {
@@ -68,10 +69,9 @@ export class Lane implements ServerView {
 
   /** Renders some of a group. */
   take(group: Waiting, count: number, run: RunForecast): void {
-    const isSwap = this.loaded?.modelSet !== group.modelSet
     const loadMs = switchMs(group, this)
-    if (isSwap) this.load(run, 'models')
-    else if (!isSameList(group.loras, this.loaded?.loras ?? [])) this.load(run, 'loras')
+    const needed = switchOf(group, this.loaded)
+    if (needed !== 'none') this.load(run, needed)
     const kinds = Math.max(1, Math.ceil((group.kinds * count) / group.waiting))
     for (let more = 1; more < kinds; more++) this.load(run, 'loras')
     group.kinds = Math.max(1, group.kinds - kinds)
@@ -167,8 +167,4 @@ function offOf({ ms, count, spreadMs }: Rate): number {
 
 function noteUnmeasured({ unmeasured: { works } }: RunForecast, work: string): void {
   if (!works.includes(work)) works.push(work)
-}
-
-export function isSameList(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((each, at) => each === b[at])
 }

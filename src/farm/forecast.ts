@@ -3,7 +3,8 @@
  * The farm's own choice is played through in steps of as many jobs as keep it cheap, so its cost depends on groups, not on slots.
  */
 import { chooseGroup, type FarmView, finishMs, switchMs } from './choose-group.js'
-import { isSameList, Lane, unknownJobMs, type Waiting } from './forecast-lane.js'
+import { countLoaded } from './count-loaded.js'
+import { Lane, unknownJobMs, type Waiting } from './forecast-lane.js'
 import type { ForecastInput, RunForecast, TimeRange } from './forecast-shapes.js'
 import { exceededLimit, type Limits } from './limits.js'
 
@@ -124,10 +125,7 @@ function viewOf(lane: Lane, now: number, { lanes }: Play): FarmView {
   return {
     now,
     placesOf: run => lanes.filter(each => each.current?.run === run && each.freeAt > now).length,
-    serversWith: ({ modelSet, loras }) => {
-      const models = same.filter(each => each.loaded?.modelSet === modelSet)
-      return { models: models.length, loras: models.filter(each => isSameList(each.loaded?.loras ?? [], loras)).length }
-    },
+    serversWith: loaded => countLoaded(same, loaded),
     servers: same,
   }
 }

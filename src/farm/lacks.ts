@@ -5,6 +5,12 @@ export interface Lack {
   reason: string | undefined
 }
 
+/** Why a server with these labels gets nothing that asks for those; undefined where it has them. */
+export function lackOfLabels(labels: readonly string[], wanted: readonly string[]): string | undefined {
+  const missing = wanted.filter(label => !labels.includes(label))
+  return missing.length > 0 ? `it does not have the label ${missing.join(', ')}` : undefined
+}
+
 /** Why none of them can, in one sentence for each. */
 export function describeLacks(lacks: readonly Lack[]): string {
   const [only] = lacks

@@ -1,4 +1,5 @@
 import { describeProblem } from '../errors.js'
+import { affinityOfJob } from '../plan/affinity.js'
 import type { Job } from '../plan/job.js'
 import type { JobProblem, RenderFailure } from '../plugins/contract.js'
 import type { RunState } from '../record/state.js'
@@ -23,12 +24,14 @@ export interface OutlookHost {
 
 export interface RemoteOutlook {
   stands(group: RunGroup | Pick<RunGroup, 'renderer'>): ServerStand[]
+  /** Whether one of its servers takes jobs of a group, but for those where it has failed. */
+  mayTry(group: RunGroup, failed: ReadonlySet<string>): boolean
   /** Whether a slot waits for a worker to begin it. */
   isOffered(run: string, ordinal: number): boolean
 }
 
 /** What a server lacks for a job. */
-export interface Lack {
+export interface JobLacks {
   server: string
   /** Each problem in one sentence, as the provider tells it. */
   problems: string[]
@@ -103,7 +106,7 @@ export class Outlook {
   }
 
   /** What each server of the job's renderer that answers lacks for it; those that lack nothing are left out. */
-  async lacks(job: Job): Promise<Lack[]> {
+  async lacks(job: Job): Promise<JobLacks[]> {
     const fit = this.host.workers().filter(each => each.presence.isReady && each.renderer === job.target.renderer)
     const lacks = await Promise.all(
       fit.map(async worker => {
@@ -136,7 +139,7 @@ export class Outlook {
       if (!active) continue
       const { name } = worker.entry
       const { startedAt, value, max, attempt } = active
-      const usualMs = this.host.speeds.jobMs(name, workOf(active.job))
+      const usualMs = this.host.speeds.jobMs(name, affinityOfJob(active.job).work)
       return {
         server: name,
         attempt: attempt.number,
@@ -162,7 +165,11 @@ export class Outlook {
   /** What else waits now, of what some server can render. */
   others(run: string, renderer: string): RunGroup[] {
     const others = this.host.desk.backlog().filter(group => group.run !== run && group.renderer === renderer)
-    return others.filter(group => this.stands(group).some(each => each.isTaking && each.unfit === undefined))
+    const taking = this.of(renderer).filter(worker => worker.isTaking())
+    return others.filter(
+      group =>
+        taking.some(worker => this.whyUnfit(worker, group) === undefined) || this.host.remote?.mayTry(group, new Set()),
+    )
   }
 
   private of(renderer: string): ServerWorker[] {
@@ -204,8 +211,8 @@ export class Outlook {
 
   /** Why a server can never render a group as things stand. */
   private whyUnfit(worker: ServerWorker, group: RunGroup): string | undefined {
-    const limits = [this.host.limits, worker.entry.limits ?? {}]
-    const never = group.tags.find(tag => limits.some(each => each[tag] === 0))
+    const neverOf = (limits: Limits) => exceededLimit(limits, group.tags, () => 0)
+    const never = neverOf(this.host.limits) ?? neverOf(worker.entry.limits ?? {})
     return worker.fitness.whyUnfit(group) ?? (never === undefined ? undefined : `The limit "${never}" is 0`)
   }
 
@@ -225,12 +232,8 @@ function toServer(worker: ServerWorker, whyUnfit: ForecastServer['whyUnfit']): F
   const { entry, renderer, loaded, jobs } = worker
   if (renderer === undefined) return []
   const { busyMs } = worker.view(() => true)
-  const running = jobs.map(({ job }) => ({ run: job.run, work: workOf(job) }))
+  const running = jobs.map(({ job }) => ({ run: job.run, work: affinityOfJob(job).work }))
   return [{ name: entry.name, renderer, loaded, busyMs, running, limits: entry.limits ?? {}, whyUnfit }]
-}
-
-function workOf({ target }: Job): string {
-  return `${target.family}/${target.workflow}`
 }
 
 function problemsOf(failure: RenderFailure): string[] {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { FoundryError } from '../errors.js'
 import { takeTurns } from '../files/take-turns.js'
+import { affinityOfJob } from '../plan/affinity.js'
 import type { Job } from '../plan/job.js'
 import { promptIdOf } from '../plan/make-job.js'
 import { slotAt } from '../plan/slots.js'
@@ -80,8 +81,7 @@ export class RemoteAttempts {
     const toldAt = performance.now() + graceMs - untoldMsMax
     for (const { job, attempt, lease } of leftovers) {
       const worker = workerOf(lease.server) ?? ''
-      const { family, workflow } = job.target
-      const tags = [family, workflow, ...job.loras.map(lora => lora.talent)]
+      const { tags } = affinityOfJob(job)
       const { server } = lease
       this.leased.set(job.id, { job, attempt, worker, server, claim: undefined, tags, toldAt, isCancelled: false })
     }

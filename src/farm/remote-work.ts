@@ -21,7 +21,7 @@ import type { Attempts } from './attempts.js'
 import type { Desk } from './desk.js'
 import { failedOn } from './failed-on.js'
 import { EngineWindow, type Offered } from './engine-window.js'
-import { describeLacks, type Lack } from './lacks.js'
+import { describeLacks, type Lack, lackOfLabels } from './lacks.js'
 import { RemoteAttempts } from './remote-attempts.js'
 import { fullName, RemoteWorkers, silentMsMax } from './remote-workers.js'
 import type { RemoteOutlook, ServerStand } from './outlook.js'
@@ -238,10 +238,9 @@ export class RemoteWork implements RemoteOutlook {
       .statuses()
       .filter(({ renderer }) => renderer === undefined || renderer === group.renderer)
       .map(({ name, labels }) => {
-        const missing = group.labels.filter(label => !labels.includes(label))
-        if (missing.length > 0) return { name, reason: `it does not have the label ${missing.join(', ')}` }
         const lack = known?.get(name)
-        return { name, reason: lack && now() < lack.until ? lack.reason : undefined }
+        const found = lack && now() < lack.until ? lack.reason : undefined
+        return { name, reason: lackOfLabels(labels, group.labels) ?? found }
       })
   }
 

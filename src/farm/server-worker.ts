@@ -28,6 +28,7 @@ const probeDelayMsMax = 5000
 const harvestsMax = 8
 const idleCheckMs = 1000
 const leaveMsMax = 3000
+
 /**
  * Keeps one server busy: probes it, keeps `depth` jobs on it (one running, the others waiting there), and rests it when it fails.
  * The next job goes out as soon as one has finished; fetching and committing happen alongside.
@@ -208,9 +209,7 @@ export class ServerWorker {
     const work = this.working.find(active.job.id)
     if (!work || active.isBeingWithdrawn) return false
     active.isBeingWithdrawn = true
-    const isGone = await (this.connection.withdraw?.(active.attempt, work.signal) ?? Promise.resolve(false)).catch(
-      () => false,
-    )
+    const isGone = (await this.connection.withdraw?.(active.attempt, work.signal).catch(() => false)) ?? false
     active.isBeingWithdrawn = false
     if (!isGone || work.signal.aborted) return false
     this.working.takeBack(work, new RenderFailure('withdrawn', `Taken back for ${to}, which was idle`))

@@ -1,11 +1,10 @@
 import type { Logger } from 'pino'
 import type { Job } from '../plan/job.js'
-import type { Attempt, Connection } from '../plugins/contract.js'
+import type { Attempt, Claim, Connection } from '../plugins/contract.js'
 import type { ServerEntry, ServerMode } from '../schema/config.js'
 import type { Attempts } from './attempts.js'
-import type { Claim } from '../plugins/contract.js'
 import type { RunGroup } from './run-backlog.js'
-import type { Speeds } from './speeds.js'
+import type { Speeds, Switch } from './speeds.js'
 
 export interface ServerOptions {
   entry: ServerEntry
@@ -87,7 +86,7 @@ export interface Active {
   /** Absent for those of an earlier process. */
   group: RunGroup | undefined
   /** What the server had to load for it, as far as one can tell. */
-  loads: 'none' | 'loras' | 'models'
+  loads: Switch
   isSubmitted: boolean
   isBeingWithdrawn: boolean
   /** On the clock that never jumps. */

@@ -22,9 +22,22 @@ export function affinityOf(workflow: PlannedWorkflow, mix: Pick<Mix, 'loras'>, m
   return {
     modelSet: modelSetOf(needed),
     models: needed.map(model => model.name),
-    loras: mix.loras.map(({ talent, effective }) => `${talent}@${effective}`),
-    work: `${family}/${name}`,
-    tags: [family, name, ...mix.loras.map(({ talent }) => talent)],
+    ...affinityOfJob({ target: { family, workflow: name }, loras: mix.loras }),
+  }
+}
+
+/** What of its affinity a job tells by itself. */
+export function affinityOfJob({
+  target: { family, workflow },
+  loras,
+}: {
+  target: { family: string; workflow: string }
+  loras: readonly { talent: string; effective: number }[]
+}): Pick<Affinity, 'loras' | 'work' | 'tags'> {
+  return {
+    loras: loras.map(({ talent, effective }) => `${talent}@${effective}`),
+    work: `${family}/${workflow}`,
+    tags: [family, workflow, ...loras.map(({ talent }) => talent)],
   }
 }
 

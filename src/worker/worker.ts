@@ -8,6 +8,7 @@ import type { RunGroup } from '../farm/run-backlog.js'
 import { ServerWorker } from '../farm/server-worker.js'
 import { Speeds } from '../farm/speeds.js'
 import type { Given, ServerOptions } from '../farm/worker-host.js'
+import { affinityOfJob } from '../plan/affinity.js'
 import type { Job } from '../plan/job.js'
 import type { Probe, QueueEngine, RenderFailure } from '../plugins/contract.js'
 import { openPictures } from '../record/pictures.js'
@@ -325,19 +326,17 @@ function shownProbe({ renderer, version, models, modelSizes, queueRemaining, too
 }
 
 /** What a job needs, as the choice and the speeds of a server know it. */
-function groupOf({ run, target, modelSet, models, loras }: Job, lane: string): RunGroup {
-  const { renderer, family, workflow } = target
+function groupOf(job: Job, lane: string): RunGroup {
+  const { run, target, modelSet, models } = job
   return {
     lane,
     run,
-    renderer,
+    renderer: target.renderer,
     band: 0,
     weight: 1,
     modelSet,
     models: models.map(model => model.name),
-    loras: loras.map(({ talent, effective }) => `${talent}@${effective}`),
-    work: `${family}/${workflow}`,
-    tags: [family, workflow, ...loras.map(({ talent }) => talent)],
+    ...affinityOfJob(job),
     labels: [],
     waiting: 0,
     since: 0,
