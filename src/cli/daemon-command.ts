@@ -3,7 +3,7 @@ import { checkAddress, createApi } from '../api/server.js'
 import { createEventHub } from '../api/events.js'
 import { watchDelay } from '../api/metrics.js'
 import { type Config, isHome } from '../config/config.js'
-import { failure, FoundryError, reasonOf } from '../errors.js'
+import { describeProblem, failure, FoundryError, reasonOf } from '../errors.js'
 import { makeFolder } from '../files/durable.js'
 import { Intake } from '../intake/intake.js'
 import { watchedRoots } from '../intake/watched-roots.js'
@@ -43,6 +43,7 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
     if (terminal.isLive) terminal.note(`foundry watches ${config.paths.manifests} and answers at ${url}`)
     log.info(describeWatched(config), 'daemon watches')
     await foundry.farm.start()
+    await readLibrary(foundry)
     await intake.start()
     const signal = await Promise.race([stop, open.broken])
     log.info({ signal, drainMs: config.drainMs }, 'daemon stopping')
@@ -61,6 +62,15 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
     await api.close()
     delay.stop()
     log.info('daemon stopped')
+  }
+}
+
+/** The first drop need not wait for it, and whoever reads the log learns what is wrong before anything is dropped. */
+async function readLibrary({ shelf, log }: Foundry): Promise<void> {
+  try {
+    for (const problem of (await shelf()).problems) log.warn({ problem: describeProblem(problem) }, 'library')
+  } catch (error) {
+    log.warn({ reason: reasonOf(error) }, 'library cannot be read')
   }
 }
 

@@ -18,9 +18,11 @@ export const ours: Contestant = async task => {
   await makeRaceHome(task)
   const config = await loadConfig({ home: folder }, {}, '0.0.0-bench')
   const open = await openFoundry(config, { log: pino({ level: 'silent' }) })
-  const { ledger, farm } = open.foundry
+  const { ledger, farm, shelf } = open.foundry
   await farm.look()
   await farm.start()
+  // As the daemon does before it takes the first drop.
+  await shelf()
   return {
     async run(told) {
       const settled = new Promise<void>(resolve => {
