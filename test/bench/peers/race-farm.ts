@@ -15,11 +15,12 @@ const main = fileURLToPath(new URL('../../../plugins/provider-comfyui/draft-serv
 /** A sampler reports as often as a quick one does. */
 const steps = 4
 const pollMs = 20
+const warmUpJobMs = 10
 
 /** Draft servers in processes of their own, so that their work is not counted as that of a client. */
 export interface RaceFarm {
   urls: readonly string[]
-  /** The race starts now: what came before counts no more. */
+  /** The race starts now, at the pace and with the faults of the scenario: what came before counts no more. */
   begin(): Promise<void>
   /** Everything rendered since the start of the race, by server. */
   ledgers(): Promise<LedgerEntry[][]>
@@ -32,7 +33,7 @@ export interface RaceFarm {
 
 /**
  * All servers of a scenario in one process, or each in its own where one is to be killed. They have their picture painted
- * before they get the pace and the faults of the scenario.
+ * before the first job comes, and are quick until the race begins.
  */
 export async function startRaceFarm(scenario: Scenario, folder: string): Promise<RaceFarm> {
   const { slowness, jobMs, loraLoadMs, faults, kills } = scenario
@@ -44,11 +45,9 @@ export async function startRaceFarm(scenario: Scenario, folder: string): Promise
   const processes = await Promise.all(groups.map(startServers))
   const urls = processes.flatMap(each => each.urls)
   await Promise.all(urls.map(warmUp))
-  await Promise.all(
-    urls.map((url, server) =>
-      post(`${url}/draft/faults`, { ...faults, steps, loraLoadMs, jobMs: jobMs * (slowness[server] ?? 1) }),
-    ),
-  )
+  const setPace = (paceOf: (server: number) => object) =>
+    Promise.all(urls.map((url, server) => post(`${url}/draft/faults`, { steps, ...paceOf(server) })))
+  await setPace(() => ({ jobMs: warmUpJobMs }))
   const dead = new Set<number>()
   let isStopped = false
   const requests = async () => {
@@ -62,6 +61,7 @@ export async function startRaceFarm(scenario: Scenario, folder: string): Promise
   return {
     urls,
     async begin() {
+      await setPace(server => ({ ...faults, loraLoadMs, jobMs: jobMs * (slowness[server] ?? 1) }))
       before = await requests()
       beganAt = Date.now()
     },
