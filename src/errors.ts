@@ -211,6 +211,12 @@ export function distinctProblems(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map(each => [JSON.stringify(each), each])).values()]
 }
 
+/** What was refused with DROP_INVALID and the like, problem by problem; any other failure is one problem of its own. */
+export function problemsOf({ code, message, details }: FoundryError): Problem[] {
+  const listed = details['problems']
+  return Array.isArray(listed) ? (listed as Problem[]) : [{ severity: 'error', code, message }]
+}
+
 /** The message of anything that was thrown. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)

@@ -23,17 +23,22 @@ interface Parts {
   catalogue: Catalogue
 }
 
-/** Asks a server anew what it is and has. Routes that older servers and forks lack leave their fields empty. */
+/** Lists of files are long and seldom change; a job that misses one has them asked anew at once. */
+const namesAgeMs = 30_000
+
+/** Asks a server anew what it is, and what it has if that was not asked a moment ago. Routes that older servers and forks lack leave their fields empty. */
 export async function probeServer({ http, catalogue }: Parts, signal: AbortSignal): Promise<Probe> {
   const startedAt = performance.now()
   const [identity, folders, queue] = await Promise.all([
     catalogue.identity(0),
-    catalogue.folders(0),
+    catalogue.folders(namesAgeMs),
     http.getJson('/prompt', { signal }),
   ])
   const { renderer, version, cacheMode, vramTotalBytes, vramFreeBytes } = identity
   const wanted = probedFolders.filter(folder => folders?.includes(folder) ?? true)
-  const shelves = await Promise.all(wanted.map(async folder => [folder, await catalogue.shelf(folder, 0)] as const))
+  const shelves = await Promise.all(
+    wanted.map(async folder => [folder, await catalogue.shelf(folder, namesAgeMs)] as const),
+  )
   const found = shelves.filter((entry): entry is readonly [string, Shelf] => entry[1] !== undefined)
   const { queue_remaining: queueRemaining } = recordOf(recordOf(queue)['exec_info'])
   return {

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.js'
 import type { ServerStatus } from '../farm/worker-host.js'
 import type { ServerAnswer } from '../operations/servers.js'
-import { type Door, openDoor } from './door.js'
+import { throughDoor } from './door.js'
 import { exitCodes } from './exit-codes.js'
 import { counted, table, type Terminal } from './terminal.js'
 
@@ -19,13 +19,12 @@ export type ServerAct = 'drain' | 'pause' | 'resume' | 'forgive' | 'remove'
 
 /** `foundry servers list`. Answers the exit code. */
 export function listServers(config: Config, terminal: Terminal): Promise<number> {
-  return through(config, async door => {
+  return throughDoor(config, async door => {
     // Nobody works on this home, so nobody has looked.
     if (door.own) await door.own.foundry.farm.look()
     const { servers } = await door.call('servers.list', {})
     terminal.answer({ servers })
     terminal.say(describeServers(servers))
-    return exitCodes.done
   })
 }
 
@@ -35,21 +34,14 @@ export function addServer(
   terminal: Terminal,
   { name, url, depth, label, token }: AddFlags & { name: string; url: string },
 ): Promise<number> {
-  return through(config, async door => {
-    const answer = await door.call('servers.add', {
-      name,
-      url,
-      ...(depth !== undefined && { depth }),
-      ...(label && { labels: label }),
-      ...(token !== undefined && { token }),
-    })
+  return throughDoor(config, async door => {
+    const answer = await door.call('servers.add', { name, url, depth, labels: label, token })
     terminal.answer(answer)
     const { isNew, state, reason, renderer = '', version = '' } = answer
     terminal.say(`${name} ${isNew ? 'is added' : 'was added already'}: ${describeState(answer)}`)
     if (state === 'ready') terminal.say(`  ${renderer} ${version}`.trimEnd())
     else terminal.say(`  it is asked again until it answers (${reason ?? 'no answer'})`)
     tellKept(answer, terminal)
-    return exitCodes.done
   })
 }
 
@@ -59,16 +51,15 @@ export function actOnServer(
   terminal: Terminal,
   { act, server, wait }: { act: ServerAct; server: string; wait: number | undefined },
 ): Promise<number> {
-  const waitSeconds = wait === undefined ? {} : { waitSeconds: wait }
-  return through(config, async door => {
+  return throughDoor(config, async door => {
     if (act === 'remove') {
-      const answer = await door.call('servers.remove', { name: server, ...waitSeconds })
+      const answer = await door.call('servers.remove', { name: server, waitSeconds: wait })
       terminal.answer(answer)
       terminal.say(`${server} is removed`)
       return exitCodes.done
     }
     if (act === 'drain') {
-      const answer = await door.call('servers.drain', { name: server, ...waitSeconds })
+      const answer = await door.call('servers.drain', { name: server, waitSeconds: wait })
       const { left } = answer
       terminal.answer(answer)
       terminal.say(
@@ -84,15 +75,6 @@ export function actOnServer(
     if (act !== 'forgive') tellKept(answer, terminal)
     return exitCodes.done
   })
-}
-
-async function through(config: Config, work: (door: Door) => Promise<number>): Promise<number> {
-  const door = await openDoor(config)
-  try {
-    return await work(door)
-  } finally {
-    await door.close()
-  }
 }
 
 function tellKept({ name, isKept }: ServerAnswer, terminal: Terminal): void {

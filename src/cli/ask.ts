@@ -12,7 +12,7 @@ import { checkOwner, type ServerWish } from './check-owner.js'
 import { describeChange, describeCourse } from './describe-course.js'
 import { describeRange } from './describe-range.js'
 import { describeWait } from './describe-wait.js'
-import { type Door, openDoor } from './door.js'
+import { type Door, throughDoor } from './door.js'
 import { exitCodes } from './exit-codes.js'
 import { counted, table, type Terminal } from './terminal.js'
 
@@ -42,21 +42,11 @@ export type ActName = 'runs.pause' | 'runs.resume' | 'runs.approve' | 'runs.canc
 
 /** The commands that ask one operation and print its answer. */
 export function ask(config: Config, terminal: Terminal) {
-  const through = async (work: (door: Door) => Promise<number | undefined>, home = config): Promise<number> => {
-    const door = await openDoor(home)
-    try {
-      return (await work(door)) ?? exitCodes.done
-    } finally {
-      await door.close()
-    }
-  }
+  const through = (work: Parameters<typeof throughDoor>[1]) => throughDoor(config, work)
   return {
     listRuns: ({ state, limit }: ListFlags) =>
       through(async door => {
-        const answer = await door.call('runs.list', {
-          ...(state !== undefined && { state }),
-          ...(limit !== undefined && { limit }),
-        })
+        const answer = await door.call('runs.list', { state, limit })
         const runs = answer.runs.map(run => ({ ...run, state: stateAt(door, run.state) }))
         terminal.answer({ ...answer, runs })
         if (answer.all === 0) terminal.say('No runs yet: "foundry render PATH" makes one.')
@@ -80,15 +70,10 @@ export function ask(config: Config, terminal: Terminal) {
             ]),
           )
         }
-        return undefined
       }),
     showRun: (id: string, { state, limit }: ListFlags) =>
       through(async door => {
-        const answer = await door.call('runs.show', {
-          id,
-          ...(state !== undefined && { state }),
-          ...(limit !== undefined && { limit }),
-        })
+        const answer = await door.call('runs.show', { id, state, limit })
         const found = stateAt(door, answer.state)
         const slots = answer.slots.map(slot => ({ ...slot, state: stateAt(door, slot.state) }))
         terminal.answer({ ...answer, state: found, slots })
@@ -107,19 +92,16 @@ export function ask(config: Config, terminal: Terminal) {
             table(slots.map(slot => [slot.slot, ...swept(slot), slot.state, slot.file ?? slot.reason ?? ''])),
           )
         if (answer.total > slots.length) terminal.say(`… ${answer.total - slots.length} more: --limit ${answer.total}`)
-        return undefined
       }),
     events: (id: string, { limit }: ListFlags) =>
       through(async door => {
-        const answer = await door.call('runs.events', { id, ...(limit !== undefined && { limit }) })
+        const answer = await door.call('runs.events', { id, limit })
         terminal.answer(answer)
         for (const event of answer.events) terminal.say(JSON.stringify(event))
-        return undefined
       }),
-    act: (name: ActName, id: string, { persona, slot }: PartFlags = {}) =>
+    act: (name: ActName, id: string, { persona, slot }: PartFlags) =>
       through(async door => {
-        const part = { ...(persona !== undefined && { subject: persona }), ...(slot !== undefined && { slot }) }
-        const answer = await actToTheEnd(door, name, { id, ...part })
+        const answer = await actToTheEnd(door, name, { id, subject: persona, slot })
         const { run, counts } = answer
         const state = stateAt(door, answer.state)
         terminal.answer({ ...answer, state })
@@ -133,7 +115,6 @@ export function ask(config: Config, terminal: Terminal) {
           if (state === 'paused' || state === 'held') for (const line of describeWait(answer)) terminal.say(`  ${line}`)
           else if (!door.owner) terminal.say(goOnHint)
         }
-        return undefined
       }),
     changePriority: (id: string, wish: Wish) =>
       through(async door => {
@@ -143,14 +124,10 @@ export function ask(config: Config, terminal: Terminal) {
         terminal.say(
           `${answer.run} has ${describeChange({ priority, weight, ...(labels && { labels: [...labels] }) })}`,
         )
-        return undefined
       }),
     audit: ({ run, limit }: AuditFlags) =>
       through(async door => {
-        const answer = await door.call('audit', {
-          ...(run !== undefined && { run }),
-          ...(limit !== undefined && { limit }),
-        })
+        const answer = await door.call('audit', { run, limit })
         terminal.answer(answer)
         const { acts, total } = answer
         if (acts.length === 0) terminal.say('Nobody did anything yet.')
@@ -168,28 +145,21 @@ export function ask(config: Config, terminal: Terminal) {
             ]),
           )
         if (total > acts.length) terminal.say(`… ${total - acts.length} earlier: --limit ${Math.min(total, auditMax)}`)
-        return undefined
       }),
     remove: (id: string) =>
       through(async door => {
         const answer = await door.call('runs.remove', { id })
         terminal.answer(answer)
         terminal.say(`Removed ${answer.removed.join(', ')}`)
-        return undefined
       }),
     prune: ({ days, state, dryRun }: PruneFlags) =>
       through(async door => {
-        const answer = await door.call('runs.prune', {
-          days,
-          ...(state !== undefined && { state }),
-          dryRun: dryRun ?? false,
-        })
+        const answer = await door.call('runs.prune', { days, state, dryRun })
         terminal.answer(answer)
         const { removed } = answer
         terminal.say(
           [`${dryRun ? 'Would remove' : 'Removed'} ${counted(removed.length, 'run')}`, ...removed].join('\n  '),
         )
-        return undefined
       }),
     status: () =>
       through(async door => {
@@ -208,11 +178,10 @@ export function ask(config: Config, terminal: Terminal) {
           terminal.say(
             `server ${server.name} (${server.provider}): ${server.state}${server.mode === 'active' ? '' : `, ${server.mode}`}${server.reason === undefined ? '' : `, ${server.reason}`}`,
           )
-        return undefined
       }),
     drops: (refused: boolean | undefined) =>
       through(async door => {
-        const answer = await door.call('drops', refused === undefined ? {} : { refused })
+        const answer = await door.call('drops', { refused })
         terminal.answer(answer)
         if (answer.drops.length === 0) terminal.say('No drop was seen: "foundry daemon" watches manifests/.')
         else
@@ -226,7 +195,6 @@ export function ask(config: Config, terminal: Terminal) {
               ]),
             ),
           )
-        return undefined
       }),
     verify: (id: string) =>
       through(async door => {
@@ -265,16 +233,14 @@ export function ask(config: Config, terminal: Terminal) {
       { output, dryRun, asksFor }: { output?: string; dryRun?: boolean; asksFor?: ServerWish },
     ) =>
       withHome(config, home =>
-        through(async door => {
+        throughDoor(home, async door => {
           await checkOwner(door, home, asksFor, terminal)
-          const wanted = { image, ...(output !== undefined && { output }), ...(dryRun && { dryRun }) }
-          const answer = await door.call('reproduce', wanted)
+          const answer = await door.call('reproduce', { image, output, dryRun })
           terminal.answer(answer)
           terminal.say(`graph  ${answer.submitted} ${answer.sameGraph ? '= recorded' : '≠ recorded'}`)
           if ('output' in answer)
             terminal.say(`pixels ${answer.samePixels ? 'the same' : 'differ'}\nimage  ${answer.output}`)
-          return undefined
-        }, home),
+        }),
       ),
   }
 }
@@ -293,7 +259,11 @@ async function withHome(config: Config, work: (config: Config) => Promise<number
 }
 
 /** Nobody stays behind to hear the end of what this command, as the owner of the home, has cancelled: it ends here. */
-async function actToTheEnd(door: Door, name: ActName, wanted: { id: string }): Promise<ActAnswer> {
+async function actToTheEnd(
+  door: Door,
+  name: ActName,
+  wanted: { id: string; subject: string | undefined; slot: string | undefined },
+): Promise<ActAnswer> {
   const answer = await door.call(name, wanted)
   if (answer.state !== 'cancelling' || !door.own) return answer
   const { farm, desk } = door.own.foundry

@@ -7,6 +7,7 @@ import type { OpenFoundry, OpenOptions } from '../daemon.js'
 import { failure, FoundryError } from '../errors.js'
 import { findOwner, type Owner } from '../files/own-home.js'
 import type { operations } from '../operations/operations.js'
+import { exitCodes } from './exit-codes.js'
 
 type Operations = typeof operations
 type AnswerOf<Name extends keyof Operations> = Awaited<ReturnType<Operations[Name]['run']>>
@@ -17,6 +18,7 @@ export interface Door {
   readonly owner: Owner | undefined
   /** Present when this process is the owner; also from the moment when the other one has gone. */
   readonly own: OpenFoundry | undefined
+  /** Members that are undefined are no part of the question. */
   call<Name extends keyof Operations>(name: Name, input: object): Promise<AnswerOf<Name>>
   close(drainMs?: number): Promise<void>
 }
@@ -49,7 +51,8 @@ export async function openDoor(config: Config, { mayMakeHome = false, ...options
     get own() {
       return way.own
     },
-    async call(name, input) {
+    async call(name, members) {
+      const input = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
       for (let tries = 1; ; tries++) {
         try {
           // The table gives each name its own answer, which the other side knows by its name alone.
@@ -64,6 +67,19 @@ export async function openDoor(config: Config, { mayMakeHome = false, ...options
       }
     },
     close: (drainMs = 0) => way.close(drainMs),
+  }
+}
+
+/** Opens a door for this work alone. Answers its exit code; work that names none is done. */
+export async function throughDoor(
+  config: Config,
+  work: (door: Door) => Promise<number | undefined> | Promise<void>,
+): Promise<number> {
+  const door = await openDoor(config)
+  try {
+    return (await work(door)) ?? exitCodes.done
+  } finally {
+    await door.close()
   }
 }
 

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { failure } from '../errors.js'
+import { distinctProblems, failure } from '../errors.js'
 import type { PlanAnswer, PlannedRun } from '../operations/plan.js'
 import type { Submission } from '../operations/submission.js'
 import { describeRange } from './describe-range.js'
@@ -17,12 +17,7 @@ export async function planDrops(
 ): Promise<number> {
   const { dryRun: _, ...options } = submission
   const answer = await door.call('plan', { ...options, paths: drops })
-  const told = new Set<string>()
-  const isNews = (problem: object) => {
-    const key = JSON.stringify(problem)
-    return !told.has(key) && told.add(key) !== undefined
-  }
-  for (const { warnings } of answer.runs) terminal.problems(warnings.filter(isNews))
+  terminal.problems(distinctProblems(answer.runs.flatMap(({ warnings }) => warnings)))
   if (!terminal.isJson)
     for (const { drop, problems } of answer.refused)
       terminal.fail(failure('DROP_INVALID', { drop: basename(drop), problems }))

@@ -3,9 +3,10 @@ import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/config.js'
 import { isHome } from '../config/config.js'
-import { failure, FoundryError, type Problem } from '../errors.js'
+import { failure, FoundryError, type Problem, problemsOf } from '../errors.js'
 import { describeTried } from '../farm/describe-tried.js'
 import type { TimeRange } from '../farm/forecast-shapes.js'
+import { lastEnd } from '../farm/last-end.js'
 import type { RunSummary } from '../operations/run-summary.js'
 import type { Submission } from '../operations/submission.js'
 import type { Submitted } from '../operations/submit.js'
@@ -219,13 +220,6 @@ function isNews(problem: Problem, told: Set<string>): boolean {
   return !told.has(key) && told.add(key) !== undefined
 }
 
-function problemsOf(error: FoundryError): Problem[] {
-  const listed = error.details['problems']
-  // DROP_INVALID carries its problems; any other refusal is one problem of its own.
-  if (Array.isArray(listed)) return listed as Problem[]
-  return [{ severity: 'error', code: error.code, message: error.message }]
-}
-
 async function waitForRuns(
   door: Door,
   submitted: readonly Begun[],
@@ -259,13 +253,6 @@ async function waitForRuns(
     await servers.look(door)
     await nextNews(door, stop)
   }
-}
-
-/** When the last of them ends; undefined where one is not known. */
-function lastEnd(ends: readonly (TimeRange | undefined)[]): TimeRange | undefined {
-  const known = ends.filter(each => each !== undefined)
-  if (known.length === 0 || known.length < ends.length) return undefined
-  return { lowS: Math.max(...known.map(({ lowS }) => lowS)), highS: Math.max(...known.map(({ highS }) => highS)) }
 }
 
 /** Nobody else brings it up to date while a human thinks. */

@@ -45,11 +45,10 @@ export function addRunCommands(program: Command, host: CommandHost): void {
       ]),
     )
     .action(
-      host.run<AuditFlags, []>(async ({ terminal, config, flags: { run, limit } }) =>
-        (await ask(await config(), terminal)).audit({
-          ...(run !== undefined && { run: nameOf(run) }),
-          ...(limit !== undefined && { limit }),
-        }),
+      host.run<AuditFlags, []>(async ({ terminal, config, flags }) =>
+        (await ask(await config(), terminal)).audit(
+          flags.run === undefined ? flags : { ...flags, run: nameOf(flags.run) },
+        ),
       ),
     )
   program
@@ -187,14 +186,13 @@ function addRuns(program: Command, host: CommandHost): void {
       command
         .addOption(new Option('--persona <id>', 'only the pictures of this persona').conflicts('slot'))
         .option('--slot <name>', 'only this slot, named as "runs show" does')
-    command.addHelpText('after', examples(shown)).action(
-      host.run<PartFlags, [string]>(async ({ terminal, config, flags: { persona, slot } }, run) =>
-        (await ask(await config(), terminal)).act(operation, nameOf(run), {
-          ...(persona !== undefined && { persona }),
-          ...(slot !== undefined && { slot }),
-        }),
-      ),
-    )
+    command
+      .addHelpText('after', examples(shown))
+      .action(
+        host.run<PartFlags, [string]>(async ({ terminal, config, flags }, run) =>
+          (await ask(await config(), terminal)).act(operation, nameOf(run), flags),
+        ),
+      )
   }
   runs
     .command('rm <run>')

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { packageOutput, packageRoot } from '../config/package-root.js'
 import { isAddress } from '../config/server-entry.js'
+import { isVariable } from '../config/variables.js'
 import { describeProblem, failure, FoundryError } from '../errors.js'
 import { serverOpener } from '../farm/open-servers.js'
 import type { QueueEngine } from '../plugins/contract.js'
@@ -104,7 +105,7 @@ function checkFlags({ owner }: WorkerFlags, name: string): void {
 /** What is typed is seen by everybody on this machine, so only the name of a variable is. */
 function tokenOf(config: Config, token: string | undefined): string | undefined {
   if (token === undefined) return config.api.token
-  if (!/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/.test(token))
+  if (!isVariable(token))
     throw failure('USAGE_INVALID', {
       problem: 'The token would be seen by everybody here',
       next: "write --token '${NAME}'",

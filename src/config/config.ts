@@ -8,15 +8,8 @@ import { type ConfigFile, configFileSchema, type ServerEntry } from '../schema/c
 import type { Family } from '../schema/template.js'
 import { type HomePaths, homePaths } from './home-paths.js'
 import { packageRoot } from './package-root.js'
-import {
-  defaultServerUrl,
-  fromEnvironment,
-  isAddress,
-  proposeAddress,
-  resolveOptions,
-  resolveServer,
-  server,
-} from './server-entry.js'
+import { defaultServerUrl, isAddress, proposeAddress, resolveOptions, resolveServer, server } from './server-entry.js'
+import { fromEnvironment } from './variables.js'
 
 /** The whole configuration: complete, checked, frozen. Times are in milliseconds. */
 export interface Config {
@@ -94,14 +87,14 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
   const file = await readConfigFile(paths.configFile, problems)
   const asked = serversOf(flags, env)
   const servers = (asked ?? file.servers ?? []).map(server => withEnvironment(server, env, problems))
+  const tell = (problem: Problem) => problems.push({ ...problem, file: 'foundry.yaml' })
   const names = new Set<string>()
   for (const { name } of servers) {
-    if (names.has(name)) problems.push(problem('CONFIG_SERVER_DUPLICATE', `Two servers are named "${name}"`))
+    if (names.has(name))
+      tell({ severity: 'error', code: 'CONFIG_SERVER_DUPLICATE', message: `Two servers are named "${name}"` })
     names.add(name)
   }
-  const tellUnset = (name: string) =>
-    problems.push(problem('CONFIG_VARIABLE_UNSET', `The variable ${name} is not set`, 'api.token'))
-  const token = fromEnvironment(file.api?.token, env, tellUnset) ?? env['FOUNDRY_API_TOKEN']
+  const token = fromEnvironment(file.api?.token, { env, path: 'api.token', tell }) ?? env['FOUNDRY_API_TOKEN']
   const engine = file.engine && { name: file.engine.name, options: file.engine.options ?? {} }
   if (engine) problems.push(...resolveOptions(engine.options, env).problems)
   if (hasErrors(problems)) throw failure('CONFIG_INVALID', { file: 'foundry.yaml', problems })
@@ -196,10 +189,6 @@ function noAddress(url: string, source: string) {
     problem: `${source}${url} is not the address of a server`,
     next: `write ${source}${proposeAddress(url)}`,
   })
-}
-
-function problem(code: string, message: string, path?: string): Problem {
-  return { severity: 'error', code, message, file: 'foundry.yaml', ...(path !== undefined && { path }) }
 }
 
 function deepFreeze<Value>(value: Value): Value {

@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.js'
 import { type ServerEntry, serverSchema } from '../schema/config.js'
+import { fromEnvironment, isVariable, type PlacedProblem } from './variables.js'
 
 export const defaultServerUrl = 'http://127.0.0.1:8188'
 
@@ -20,17 +21,14 @@ export function server(entry: Partial<ServerEntry> & { name: string }): ServerEn
 export function resolveServer(
   entry: ServerEntry,
   env: NodeJS.ProcessEnv,
-): { entry: ServerEntry; problems: (Problem & { path: string })[] } {
-  const problems: (Problem & { path: string })[] = []
-  const tell = (code: string, message: string, path: string) => ({ severity: 'error' as const, code, message, path })
+): { entry: ServerEntry; problems: PlacedProblem[] } {
+  const problems: PlacedProblem[] = []
   const resolve = (value: string | undefined, path: string) =>
-    fromEnvironment(value, env, name =>
-      problems.push(tell('CONFIG_VARIABLE_UNSET', `The variable ${name} is not set`, path)),
-    )
+    fromEnvironment(value, { env, path, tell: problem => problems.push(problem) })
   const url = entry.url ?? defaultServerUrl
   if (!isAddress(url)) {
-    const allowed = proposeAddress(url)
-    problems.push({ ...tell('CONFIG_URL_INVALID', 'Not a server address', 'url'), found: url, allowed })
+    const place = { path: 'url', found: url, allowed: proposeAddress(url) }
+    problems.push({ severity: 'error', code: 'CONFIG_URL_INVALID', message: 'Not a server address', ...place })
   }
   const headers = Object.entries(entry.headers ?? {}).map(
     ([name, value]) => [name, resolve(value, `headers.${name}`) ?? ''] as const,
@@ -55,15 +53,9 @@ export function resolveOptions(
   const problems: Problem[] = []
   const resolved = Object.entries(options).map(([name, value]) => {
     if (typeof value !== 'string') return [name, value] as const
-    const tell = (variable: string) =>
-      problems.push({
-        severity: 'error',
-        code: 'CONFIG_VARIABLE_UNSET',
-        message: `The variable ${variable} is not set`,
-        file: 'foundry.yaml',
-        path: `engine.options.${name}`,
-      })
-    return [name, fromEnvironment(value, env, tell)] as const
+    const path = `engine.options.${name}`
+    const tell = (problem: Problem) => problems.push({ ...problem, file: 'foundry.yaml' })
+    return [name, fromEnvironment(value, { env, path, tell })] as const
   })
   return { options: Object.fromEntries(resolved), problems }
 }
@@ -71,25 +63,13 @@ export function resolveOptions(
 /** Options as another machine may be told them: what is secret and written out is left out. */
 export function shownOptions(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const isShown = ([name, value]: [string, unknown]) => {
-    if (typeof value !== 'string' || /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/.test(value)) return true
+    if (typeof value !== 'string' || isVariable(value)) return true
     if (/password|secret|token/i.test(name)) return false
     const { password = '' } = URL.canParse(value) ? new URL(value) : {}
-    return password === '' || /^\$(\{|%7B)[A-Za-z_][A-Za-z0-9_]*(\}|%7D)$/i.test(password)
+    // Inside a URL its braces are escaped.
+    return password === '' || isVariable(password.replace(/%7B/i, '{').replace(/%7D/i, '}'))
   }
   return Object.fromEntries(Object.entries(options).filter(isShown))
-}
-
-/** `${NAME}` inside a value is taken from the environment; names that are not set are told. */
-export function fromEnvironment(
-  value: string | undefined,
-  env: NodeJS.ProcessEnv,
-  unset: (name: string) => void,
-): string | undefined {
-  return value?.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
-    const found = env[name]
-    if (found === undefined) unset(name)
-    return found ?? ''
-  })
 }
 
 /**
@@ -105,7 +85,7 @@ export function findSecrets({ url = '', token, headers = {} }: ServerEntry): Pro
     path,
     allowed,
   })
-  const isNamed = (value: string) => /^([A-Za-z]+ )?\$\{[A-Za-z_][A-Za-z0-9_]*\}$/.test(value)
+  const isNamed = (value: string) => isVariable(value.replace(/^[A-Za-z]+ /, ''))
   const named = '${NAME}, the name of an environment variable that holds it'
   const parts = URL.canParse(url) ? new URL(url) : undefined
   return [

@@ -88,9 +88,12 @@ export class Allotment {
 
   /** Whether the limits of the home allow one more job with these tags. */
   isAllowed(tags: readonly string[]): boolean {
-    const remote = (tag: string) => this.host.remote?.jobsOf(tag) ?? 0
-    const everywhere = (tag: string) => this.host.workers().reduce((sum, each) => sum + each.jobsOf(tag), remote(tag))
-    return exceededLimit(this.host.limits, tags, everywhere) === undefined
+    return exceededLimit(this.host.limits, tags, tag => this.jobsOf(tag)) === undefined
+  }
+
+  /** Jobs with a tag, here and at workers on other machines. */
+  jobsOf(tag: string): number {
+    return this.host.workers().reduce((sum, each) => sum + each.jobsOf(tag), this.host.remote?.jobsOf(tag) ?? 0)
   }
 
   /** Places that a run has here. */
@@ -133,9 +136,12 @@ export class Allotment {
   /** Of each server that takes jobs, each list once; unknown where others work as well. */
   private labels(): string[][] | undefined {
     if (this.host.remote) return undefined
-    const taking = this.host.workers().filter(each => each.isTaking())
-    const lists = new Set(taking.map(({ entry }) => JSON.stringify(entry.labels ?? [])))
-    return [...lists].sort().map(list => JSON.parse(list) as string[])
+    const lists = new Map<string, string[]>()
+    for (const worker of this.host.workers()) {
+      const { labels = [] } = worker.entry
+      if (worker.isTaking()) lists.set(labels.join(' '), labels)
+    }
+    return [...lists].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, labels]) => labels)
   }
 
   /**

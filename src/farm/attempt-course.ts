@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
 import type { Job } from '../plan/job.js'
@@ -7,7 +6,7 @@ import type { ServerEntry } from '../schema/config.js'
 import { chooseNextStep } from './choose-next-step.js'
 import { failureOf } from './failure-of.js'
 import type { RenderedFacts } from './open-run.js'
-import type { Signal } from './signal.js'
+import { pause, type Signal } from './signal.js'
 import type { Active, AttemptBook } from './worker-host.js'
 import type { Work } from './works.js'
 
@@ -262,8 +261,4 @@ export class AttemptCourse {
 function believable(timings: Record<string, number>, beganAt = -Infinity): Record<string, number> {
   const mostMs = performance.now() - beganAt + clockSlackMs
   return Object.fromEntries(Object.entries(timings).filter(([, ms]) => ms >= 0 && ms <= mostMs))
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => undefined)
 }

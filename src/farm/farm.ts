@@ -51,7 +51,15 @@ export class Farm implements FarmSide {
   constructor(private readonly options: FarmOptions) {
     const { desk, attempts, limits } = options
     const { speeds } = this
-    this.outlook = new Outlook({ workers: () => this.workers, desk, attempts, speeds, limits, remote: options.remote })
+    this.outlook = new Outlook({
+      workers: () => this.workers,
+      desk,
+      attempts,
+      speeds,
+      limits,
+      jobsOf: tag => this.allotment.jobsOf(tag),
+      remote: options.remote,
+    })
     this.allotment = new Allotment({
       ...options,
       workers: () => this.workers,

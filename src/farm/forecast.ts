@@ -5,7 +5,8 @@
 import { chooseGroup, type FarmView, finishMs, switchMs } from './choose-group.js'
 import { countLoaded } from './count-loaded.js'
 import { Lane, unknownJobMs, type Waiting } from './forecast-lane.js'
-import type { ForecastInput, RunForecast, TimeRange } from './forecast-shapes.js'
+import type { ForecastInput, RunForecast } from './forecast-shapes.js'
+import { lastEnd } from './last-end.js'
 import { exceededLimit, type Limits } from './limits.js'
 
 const stepsMaxDefault = 2000
@@ -163,10 +164,8 @@ function playList({ waiting, lanes, atOnce, runOf }: Play): void {
 
 function finishRun(run: RunForecast, lanes: readonly Lane[]): void {
   if (run.unmeasured.works.length > 0) return
-  const ends = lanes.flatMap(lane => lane.endOf(run.run) ?? [])
-  if (ends.length === 0) return
-  const most = (pick: (end: TimeRange) => number) => Math.max(...ends.map(pick))
-  run.endsIn = { lowS: rounded(most(end => end.lowS)), highS: rounded(most(end => end.highS)) }
+  const end = lastEnd(lanes.flatMap(lane => lane.endOf(run.run) ?? []))
+  if (end) run.endsIn = { lowS: rounded(end.lowS), highS: rounded(end.highS) }
 }
 
 /** More digits than anybody believes. */

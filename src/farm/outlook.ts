@@ -18,6 +18,8 @@ export interface OutlookHost {
   attempts: Attempts
   speeds: Speeds
   limits: Limits
+  /** Jobs with a tag, here and at workers on other machines. */
+  jobsOf(tag: string): number
   /** What is known of workers on other machines; absent where there are none. */
   remote: RemoteOutlook | undefined
 }
@@ -217,14 +219,13 @@ export class Outlook {
   }
 
   private limitOf(worker: ServerWorker, { tags }: RunGroup): ServerStand['limit'] {
-    const everywhere = (tag: string) => this.host.workers().reduce((sum, each) => sum + each.jobsOf(tag), 0)
     const here = (tag: string) => worker.jobsOf(tag)
     const find = (limits: Limits, underWay: (tag: string) => number, isOfServer: boolean) => {
       const name = exceededLimit(limits, tags, underWay)
       const most = name === undefined ? undefined : limits[name]
       return name !== undefined && most !== undefined ? { name, most, underWay: underWay(name), isOfServer } : undefined
     }
-    return find(this.host.limits, everywhere, false) ?? find(worker.entry.limits ?? {}, here, true)
+    return find(this.host.limits, tag => this.host.jobsOf(tag), false) ?? find(worker.entry.limits ?? {}, here, true)
   }
 }
 

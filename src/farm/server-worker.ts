@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
 import type { Job } from '../plan/job.js'
@@ -17,7 +16,7 @@ import { isOfTheHome } from './open-run.js'
 import { Presence } from './presence.js'
 import type { RunGroup } from './run-backlog.js'
 import { Settled } from './settled.js'
-import { Signal } from './signal.js'
+import { pause, Signal } from './signal.js'
 import { switchOf } from './switch-of.js'
 import type { Active, Given, ServerOptions, ServerStatus, Waiting, WorkerHost } from './worker-host.js'
 import { type Work, Works } from './works.js'
@@ -285,7 +284,7 @@ export class ServerWorker {
         if (!isBack) this.moveWork()
         if (isBack && !isDoubted) continue
         // Not the signal: a server that is away is not probed once for each drop that arrives.
-        await this.rest(delayMs)
+        await pause(delayMs, this.abort.signal)
         delayMs = Math.min(probeDelayMsMax, delayMs * 2)
         isDoubted = false
         continue
@@ -303,11 +302,6 @@ export class ServerWorker {
     }
   }
 
-  /** Whoever calls does not shorten it. */
-  private async rest(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.abort.signal }).catch(() => undefined)
-  }
-
   private async tryFill(): Promise<boolean> {
     const before = this.loaded
     try {
@@ -315,7 +309,7 @@ export class ServerWorker {
     } catch (error) {
       this.host.log.error({ server: this.entry.name, reason: reasonOf(error) }, 'no job could be taken')
       Object.assign(this, { chosen: undefined, loaded: before })
-      await this.rest(idleCheckMs)
+      await pause(idleCheckMs, this.abort.signal)
       return false
     }
   }

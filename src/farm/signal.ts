@@ -1,3 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Resolves after a time, or when aborted. */
+export async function pause(ms: number, abort: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal: abort }).catch(() => undefined)
+}
+
 /** A wake-up call: `wait` resolves at the next `notify`, at the time limit, or when aborted, whichever is first. */
 export class Signal {
   private waiting = new Set<() => void>()

@@ -1,11 +1,7 @@
-import { createReadStream, existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { server } from '../config/server-entry.js'
 import { type Act, actOf, actsMax } from '../record/acts.js'
-import type { FoundryEvent } from '../record/events.js'
 import { eventsOnly } from '../record/ledger.js'
-import { runFiles } from '../record/run-folder.js'
+import { recordedEvents } from '../record/run-events.js'
 import type { ServerEntry } from '../schema/config.js'
 import { findNewestRun, runIdSchema } from './find-run.js'
 import type { Foundry } from './foundry.js'
@@ -66,19 +62,13 @@ async function recordedActs({ ledger, runFolder }: Foundry, run: string): Promis
     const act = actOf(event)
     if (act) acts.push(act)
   }
-  return isWhole ? acts : [...(await actsInFile(join(runFolder(run), runFiles.events))), ...acts]
-}
-
-async function actsInFile(file: string): Promise<Act[]> {
-  if (!existsSync(file)) return []
-  const acts: Act[] = []
-  const lines = createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })
-  for await (const line of lines) {
-    // Most lines are of jobs: those need not be parsed.
-    const act = line.includes('"by":') ? actOf(JSON.parse(line) as FoundryEvent) : undefined
-    if (act) acts.push(act)
+  if (isWhole) return acts
+  const earlier: Act[] = []
+  for await (const event of recordedEvents(runFolder(run), '"by":')) {
+    const act = actOf(event)
+    if (act) earlier.push(act)
   }
-  return acts
+  return [...earlier, ...acts]
 }
 
 function describeAct(act: Act): ToldAct {

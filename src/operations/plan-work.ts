@@ -12,6 +12,7 @@ import { bands } from '../schema/run.js'
 import type { ModelUse } from '../schema/trace.js'
 import type { Foundry } from './foundry.js'
 import { privateTextsIn } from './private-texts.js'
+import { courseOf } from './run-course.js'
 import type { PreparedDrop } from './submit.js'
 
 /** What of a planned run is there, and what is left to do, by what it needs. */
@@ -48,8 +49,9 @@ export async function findWork(foundry: Foundry, drop: PreparedDrop, budget: { s
   const isRunning = (ordinal: number) => known?.leases.has(ordinal) === true && isHere(ordinal)
   const isWaiting = (ordinal: number) => isWanted(ordinal) && !reusable.has(ordinal) && !isRunning(ordinal)
   const backlog = new RunBacklog({ run: drop.run, renderer: drop.renderer, index, models: models ?? [], isWaiting }, 0)
-  const course = courseOf(drop)
-  const groups = backlog.groups.filter(each => each.waiting > 0).map(each => Object.assign(each, course))
+  const { priority, ...course } = courseOf(drop.known, drop)
+  const asked = { ...course, band: bands.indexOf(priority) }
+  const groups = backlog.groups.filter(each => each.waiting > 0).map(each => Object.assign(each, asked))
   const lacks = await findLacks(foundry, groups, group => {
     const ordinal = backlog.take(group, 0, () => true)
     if (ordinal !== undefined) backlog.giveBack(ordinal, 0)
@@ -151,18 +153,6 @@ async function findReusable(
     if (renderHash !== undefined && renders.has(renderHash)) reusable.add(ordinal)
   }
   return { reusable }
-}
-
-function courseOf({ known, input, sources: { drop } }: PreparedDrop) {
-  const order = drop?.kind === 'render-order' ? drop.order : undefined
-  const { priority, weight, labels } = known ?? { priority: 'default' as const, weight: 1, labels: [] }
-  const inFlightMax = known ? known.accepted.inFlightMax : input.inFlightMax
-  return {
-    band: bands.indexOf(input.priority ?? (known ? priority : (order?.priority ?? priority))),
-    weight: input.weight ?? (known ? weight : (order?.weight ?? weight)),
-    labels: input.labels ?? (known ? labels : (order?.labels ?? labels)),
-    ...(inFlightMax !== undefined && { inFlightMax }),
-  }
 }
 
 /** Asks the servers about each different need once: weights of LoRAs make no difference. */

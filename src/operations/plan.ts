@@ -1,5 +1,6 @@
-import { FoundryError, type Problem } from '../errors.js'
+import { FoundryError, type Problem, problemsOf } from '../errors.js'
 import type { RunForecast, Share, Switches, TimeRange } from '../farm/forecast-shapes.js'
+import { lastEnd } from '../farm/last-end.js'
 import { isOfTheHome } from '../farm/open-run.js'
 import { type DiskNeed, diskFor, measurePictures } from './plan-disk.js'
 import { countedMax, findWork, type PlannedWork } from './plan-work.js'
@@ -76,7 +77,7 @@ export const plan = defineOperation({
       const away = foundry.farm.outlook.away(drop.renderer)
       return [{ ...drop.answer, ...describeWork(work), ...describeForecast(work, forecasts.get(run)), away, disk }]
     })
-    const endsIn = longest(runs)
+    const endsIn = lastEnd(runs.filter(each => each.toRender > (each.unfit?.slots ?? 0)).map(each => each.endsIn))
     return { runs, refused, before: countBefore(foundry, new Set(prepared.keys())), ...(endsIn && { endsIn }) }
   },
 })
@@ -98,12 +99,6 @@ async function prepareAll(
     }
   }
   return { prepared, refused }
-}
-
-/** DROP_INVALID carries its problems; any other refusal is one problem of its own. */
-function problemsOf({ code, message, details }: FoundryError): Problem[] {
-  const listed = details['problems']
-  return Array.isArray(listed) ? (listed as Problem[]) : [{ severity: 'error', code, message }]
 }
 
 /** One reason by server. */
@@ -152,16 +147,6 @@ function describeForecast({ toRender }: PlannedWork, found: RunForecast | undefi
       ...(works.length > 0 ? [`how long a picture of ${works.join(', ')} takes: nobody has rendered one yet`] : []),
       ...(unmeasured?.loading ? ['how long loading takes: nobody has timed it yet'] : []),
     ],
-  }
-}
-
-function longest(runs: readonly PlannedRun[]): TimeRange | undefined {
-  const open = runs.filter(each => each.toRender > (each.unfit?.slots ?? 0))
-  const ranges = open.flatMap(({ endsIn }) => endsIn ?? [])
-  if (ranges.length === 0 || ranges.length < open.length) return undefined
-  return {
-    lowS: Math.max(...ranges.map(({ lowS }) => lowS)),
-    highS: Math.max(...ranges.map(({ highS }) => highS)),
   }
 }
 

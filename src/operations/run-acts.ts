@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { failure } from '../errors.js'
 import { takeTurns } from '../files/take-turns.js'
-import { isWithin, type SlotRange, withoutRanges } from '../plan/slot-ranges.js'
+import { isMeant, type SlotRange, withoutRanges } from '../plan/slot-ranges.js'
 import type { FoundryEvent, RunAct } from '../record/events.js'
 import { pausedRanges } from '../record/holds.js'
 import { findLostSlots, type LostSlot, setAside } from '../record/lost-slots.js'
-import { isSettled, type RunState, runStateOf, stateOf } from '../record/state.js'
+import { eachSlot, isSettled, type RunState, runStateOf, stateOf } from '../record/state.js'
 import type { SlotState } from '../schema/run.js'
 import { findRun, runIdSchema } from './find-run.js'
 import type { Foundry } from './foundry.js'
@@ -44,7 +44,7 @@ export const cancelRun = defineOperation({
       await foundry.farm.start()
     }
     const isAtWork = foundry.farm.status().some(server => server.jobs.some(job => job.run === name))
-    await foundry.farm.cancel(job => job.run === name && isMeant(part, job.slot.ordinal))
+    await foundry.farm.cancel(job => job.run === name && isMeant(part?.slots, job.slot.ordinal))
     await foundry.desk.review(name)
     if (!part) await waitUntil(foundry, () => run.finished !== undefined || !run.isCancelled)
     // What an earlier process left of some slots is stopped when the run is worked on again.
@@ -85,9 +85,9 @@ export const retryRun = defineOperation({
     const part = await findPart(foundry, run, input)
     const slots = await retryTurn(name, async () => {
       const allLost = run.finished ? await findLostSlots(foundry.runFolder(name), run) : []
-      const lost = allLost.filter(({ ordinal }) => isMeant(part, ordinal))
+      const lost = allLost.filter(({ ordinal }) => isMeant(part?.slots, ordinal))
       const again = countIn(run, part?.slots, ['failed', 'cancelled']) + countHeld(run, part) + lost.length
-      const stopping = [...run.leases].filter(([at, lease]) => isMeant(part, at) && lease.isCancelled)
+      const stopping = [...run.leases].filter(([at, lease]) => isMeant(part?.slots, at) && lease.isCancelled)
       const isStopping = run.isCancelled && !isSettled(run)
       if (again + stopping.length === 0 && !isStopping)
         throw part ? partUnfit(run, part, 'tried again') : unfit(run, describeRetry(run))
@@ -95,15 +95,14 @@ export const retryRun = defineOperation({
       await foundry.ledger.append(actOf('run-retried', run, part, by), ...losses)
       return again + stopping.length
     })
-    await foundry.desk.review(name)
-    foundry.farm.wake()
-    return answerOf(foundry, run, part, slots)
+    return goOn(foundry, run, part, slots)
   },
 })
 
 /** Held for a reason of their own: what an operator holds back is not tried again, it is resumed or approved. */
 function countHeld(run: RunState, part: RunPart | undefined): number {
-  return [...run.reasons.keys()].filter(ordinal => isMeant(part, ordinal) && stateOf(run, ordinal) === 'held').length
+  const own = [...run.reasons.keys()].filter(ordinal => isMeant(part?.slots, ordinal))
+  return own.filter(ordinal => stateOf(run, ordinal) === 'held').length
 }
 
 function describeRetry(run: RunState): string {
@@ -201,16 +200,11 @@ function answerOf(foundry: Foundry, run: RunState, part: RunPart | undefined, sl
   return { ...summarise(foundry, run), ...(part && { part: part.part }), slots }
 }
 
-function isMeant(part: RunPart | undefined, ordinal: number): boolean {
-  return part === undefined || isWithin(part.slots, ordinal)
-}
-
 /** How many of these slots are in one of the states. */
 function countIn(run: RunState, ranges: readonly SlotRange[] | undefined, states: readonly SlotState[]): number {
   if (!ranges) return states.reduce((sum, state) => sum + run.counts[state], 0)
   let count = 0
-  for (const [first, last] of ranges)
-    for (let ordinal = first; ordinal <= last; ordinal++) if (states.includes(stateOf(run, ordinal))) count++
+  eachSlot(run, ranges, states, () => count++)
   return count
 }
 

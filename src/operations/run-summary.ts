@@ -56,7 +56,8 @@ export function summarise(foundry: Foundry, run: RunState): RunSummary {
   }
 }
 
-function isAtWork({ farm }: Foundry, { isPaused, isCancelled, counts }: RunState): boolean {
+/** Something of it waits or runs, and nobody has stopped it. */
+export function isAtWork({ farm }: Foundry, { isPaused, isCancelled, counts }: RunState): boolean {
   return farm.isWorking && !isPaused && !isCancelled && counts.waiting + counts.running > 0
 }
 

@@ -1,7 +1,9 @@
 import type { TimeRange } from '../farm/forecast-shapes.js'
+import { lastEnd } from '../farm/last-end.js'
 import { runStateOf } from '../record/state.js'
 import type { Foundry } from './foundry.js'
 import { defineOperation } from './operation.js'
+import { isAtWork } from './run-summary.js'
 
 const nothing = { type: 'object', additionalProperties: false, properties: {} } as const
 
@@ -12,6 +14,7 @@ export const status = defineOperation({
   input: nothing,
   async run(foundry) {
     const { state } = foundry.ledger
+    const endsIn = endOf(foundry)
     return {
       version: foundry.config.version,
       home: foundry.config.paths.home,
@@ -23,7 +26,7 @@ export const status = defineOperation({
       slots: countSlots(foundry),
       orphans: state.orphans,
       ...(foundry.intake && { intake: foundry.intake.status() }),
-      ...endOf(foundry),
+      ...(endsIn && { endsIn }),
       servers: foundry.farm.status(),
     }
   },
@@ -60,15 +63,9 @@ export const drops = defineOperation({
 })
 
 /** Until everything that waits or runs has ended; absent where one of these runs was never measured. */
-function endOf({ farm, ledger }: Foundry): { endsIn?: TimeRange } {
-  if (!farm.isWorking) return {}
-  const open = [...ledger.state.runs.values()].filter(
-    ({ counts, isPaused, isCancelled }) => counts.waiting + counts.running > 0 && !isPaused && !isCancelled,
-  )
-  const ranges = open.flatMap(run => farm.outlook.runs().get(run.accepted.run)?.endsIn ?? [])
-  if (ranges.length === 0 || ranges.length < open.length) return {}
-  const most = (pick: (range: TimeRange) => number) => ranges.reduce((most, range) => Math.max(most, pick(range)), 0)
-  return { endsIn: { lowS: most(({ lowS }) => lowS), highS: most(({ highS }) => highS) } }
+function endOf(foundry: Foundry): TimeRange | undefined {
+  const open = [...foundry.ledger.state.runs.values()].filter(run => isAtWork(foundry, run))
+  return lastEnd(open.map(run => foundry.farm.outlook.runs().get(run.accepted.run)?.endsIn))
 }
 
 function countRuns(foundry: Foundry): Record<string, number> {

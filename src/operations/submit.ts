@@ -20,6 +20,7 @@ import { findUnfinished, freshId, nameRun } from './name-run.js'
 import type { Caller } from './operation.js'
 import { planDrop, type PlannedDrop } from './plan-drop.js'
 import { reachablePath } from './reach.js'
+import { askedCourse, courseOf } from './run-course.js'
 import { type Changed, changePriority } from './run-priority.js'
 import type { Submission } from './submission.js'
 import { tellUnlabelled } from './tell-unlabelled.js'
@@ -129,7 +130,7 @@ async function prepareSources(foundry: Foundry, sources: Sources, input: Submiss
   await foundry.accepting.get(run)
   const known = ledger.state.runs.get(run)
   const missing = known && (await findMissing(foundry, known))
-  problems.push(...tellUnlabelled(foundry, input.labels ?? known?.labels ?? course(input, sources).labels ?? []))
+  problems.push(...tellUnlabelled(foundry, courseOf(known, { input, sources }).labels))
   const answer = {
     run,
     isNew: !known,
@@ -217,8 +218,7 @@ async function accept(foundry: Foundry, { by, ...wanted }: PreparedDrop & { by: 
     slots: index.count,
     skipped: skippedOf(plan, index),
     fresh: input.fresh ?? false,
-    ...course(input, sources),
-    ...(input.inFlightMax !== undefined && { inFlightMax: input.inFlightMax }),
+    ...askedCourse(input, sources),
     ...(callFolder !== undefined && { callFolder }),
     by,
   }
@@ -229,21 +229,6 @@ async function accept(foundry: Foundry, { by, ...wanted }: PreparedDrop & { by: 
   await foundry.desk.review(run)
   foundry.farm.wake()
   foundry.log.info({ run, slots: index.count }, 'run accepted')
-}
-
-/** How a run is to go, as far as that is not the usual: not part of the plan, since it changes no picture. */
-function course(input: Submission, { drop }: Sources): Pick<RunAccepted, 'priority' | 'weight' | 'labels' | 'preview'> {
-  const order = drop?.kind === 'render-order' ? drop.order : undefined
-  const priority = input.priority ?? order?.priority
-  const weight = input.weight ?? order?.weight
-  const labels = input.labels ?? order?.labels ?? []
-  const { preview } = input
-  return {
-    ...(priority !== undefined && { priority }),
-    ...(weight !== undefined && { weight }),
-    ...(labels.length > 0 && { labels }),
-    ...(preview !== undefined && { preview }),
-  }
 }
 
 function skippedOf({ series }: RunPlan, { starts }: SlotIndex): [number, string][] {

@@ -1,14 +1,12 @@
-import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { failure } from '../errors.js'
 import { explainSlot, type Explanation, type OtherGroup, type SlotCase, type WaitCase } from '../farm/explain-slot.js'
 import { indexSlots, slotAt, slotById, type SlotIndex } from '../plan/slots.js'
-import type { FoundryEvent } from '../record/events.js'
 import { heldBack } from '../record/holds.js'
-import { isWithin, type SlotRange } from '../plan/slot-ranges.js'
+import { isMeant, isWithin, type SlotRange } from '../plan/slot-ranges.js'
 import { eventsOnly } from '../record/ledger.js'
-import { readRunFile, runFiles } from '../record/run-folder.js'
+import { recordedEvents } from '../record/run-events.js'
+import { readRunFile } from '../record/run-folder.js'
 import { isStopping, type RunState, slotReason, stateOf } from '../record/state.js'
 import type { SlotState } from '../schema/run.js'
 import { audit } from './audit.js'
@@ -72,20 +70,10 @@ async function findJob(
     if (run && event.kind === 'attempt-leased') return { run, ordinal: event.slot }
   }
   for (const run of [...runs.values()].reverse().slice(0, recordsMax)) {
-    const ordinal = await findInRecord(join(runFolder(run.accepted.run), runFiles.events), job)
-    if (ordinal !== undefined) return { run, ordinal }
+    for await (const event of recordedEvents(runFolder(run.accepted.run), job))
+      if (event.kind === 'attempt-leased' && event.job === job) return { run, ordinal: event.slot }
   }
   throw failure('JOB_UNKNOWN', { job })
-}
-
-async function findInRecord(file: string, job: string): Promise<number | undefined> {
-  if (!existsSync(file)) return undefined
-  const lines = createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })
-  for await (const line of lines) {
-    const event = line.includes(job) ? (JSON.parse(line) as FoundryEvent) : undefined
-    if (event?.kind === 'attempt-leased' && event.job === job) return event.slot
-  }
-  return undefined
 }
 
 /** The slot of that name, or the first that is not done. */
@@ -194,11 +182,7 @@ async function findAct(
 ): Promise<{ by: string; at: string } | undefined> {
   const { acts } = await audit.run(foundry, { run, limit: actsMax, offset: 0 }, caller)
   // Ranges stand in the events of acts on a part of a run.
-  return acts.find(each => each.act === act && isAbout(each.details['slots'] as SlotRange[] | undefined, ordinal))
+  return acts.find(each => each.act === act && isMeant(each.details['slots'] as SlotRange[] | undefined, ordinal))
 }
 
 const actsMax = 1000
-
-function isAbout(slots: readonly SlotRange[] | undefined, ordinal: number): boolean {
-  return slots === undefined || isWithin(slots, ordinal)
-}

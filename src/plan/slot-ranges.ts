@@ -33,6 +33,11 @@ export function isWithin(ranges: readonly SlotRange[], ordinal: number): boolean
   return false
 }
 
+/** Whether a slot is meant where no ranges mean the whole run. */
+export function isMeant(ranges: readonly SlotRange[] | undefined, ordinal: number): boolean {
+  return ranges === undefined || isWithin(ranges, ordinal)
+}
+
 /** The ranges in order; those that touch are one. */
 export function joinRanges(ranges: readonly SlotRange[]): SlotRange[] {
   const joined: SlotRange[] = []

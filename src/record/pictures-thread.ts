@@ -5,6 +5,7 @@ import sharp from 'sharp'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { armFailpoints, type SharedFailpoints } from '../files/failpoint.js'
 import { readBounded } from '../files/read-bounded.js'
+import { takeTurns } from '../files/take-turns.js'
 import { imageSizeBytesMax } from './carried-record.js'
 import { adoptPicture, commitPicture, keepPicture, reusePicture } from './commit.js'
 import { type ContactItem, type ContactSheet, renderContactSheet } from './contact-sheet.js'
@@ -59,13 +60,11 @@ async function thumbnail({ kept, image }: ThumbnailSource): Promise<Uint8Array |
 }
 
 /** One sheet after the other: each is large while it is drawn, and runs like to end together. */
-let drawing: Promise<unknown> = Promise.resolve()
+const inTurn = takeTurns<'sheet'>()
 
 function drawSheet({ items, ...sheet }: ContactSheet<SheetItem>): Promise<Uint8Array> {
   const whole = { ...sheet, items: items.map(item => ({ ...item, thumbnail: () => thumbnail(item) })) }
-  const drawn = drawing.then(() => renderContactSheet(whole))
-  drawing = drawn.catch(() => undefined)
-  return drawn
+  return inTurn('sheet', () => renderContactSheet(whole))
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { type FoundryEvent, withoutPaths } from './events.js'
 import { runFiles } from './run-folder.js'
 
@@ -21,4 +22,17 @@ export async function runEventLines(
   const earlier = join(folder, runFiles.events)
   if (first?.kind === 'run-accepted' || !existsSync(earlier)) return lines
   return [...(await readFile(earlier, 'utf8')).split('\n').filter(Boolean), ...lines]
+}
+
+/** What the record of a run tells in lines with this text. The others are not parsed: most of a long record is of other jobs. */
+export async function* recordedEvents(folder: string, text: string): AsyncGenerator<FoundryEvent> {
+  const file = join(folder, runFiles.events)
+  if (!existsSync(file)) return
+  const input = createReadStream(file, 'utf8')
+  try {
+    for await (const line of createInterface({ input, crlfDelay: Infinity }))
+      if (line.includes(text)) yield JSON.parse(line) as FoundryEvent
+  } finally {
+    input.destroy()
+  }
 }

@@ -1,4 +1,4 @@
-import { isWithin, type SlotRange } from '../plan/slot-ranges.js'
+import { isMeant, type SlotRange } from '../plan/slot-ranges.js'
 import type { ModelUse } from '../schema/trace.js'
 import { type Band, type runStates, slotStates, type SlotState } from '../schema/run.js'
 import { type Act, noteAct } from './acts.js'
@@ -233,12 +233,7 @@ function applyAct(run: RunState, { kind, slots, by }: RunAct): void {
     case 'run-paused':
       if (slots) run.pauses = withPause(run.pauses, slots, by)
       else run.isPaused = true
-      eachSlot(
-        run,
-        slots,
-        ['waiting'],
-        ordinal => heldBack(run, ordinal) !== undefined && moveSlot(run, ordinal, 'held'),
-      )
+      eachSlot(run, slots, ['waiting'], ordinal => holdSlot(run, ordinal))
       return
     case 'run-resumed':
       if (slots) run.pauses = withoutPause(run.pauses, slots)
@@ -347,12 +342,7 @@ export const usualCourse: Pick<RunState, 'priority' | 'weight' | 'labels' | 'isP
 function holdAfterPreview(run: RunState, every: number): void {
   const from = run.slots.indexOf(slotStates.indexOf('waiting'))
   run.preview = { every, from: Math.max(0, from) }
-  eachSlot(
-    run,
-    undefined,
-    ['waiting'],
-    ordinal => heldBack(run, ordinal) !== undefined && moveSlot(run, ordinal, 'held'),
-  )
+  eachSlot(run, undefined, ['waiting'], ordinal => holdSlot(run, ordinal))
   if (run.counts.held === 0) run.preview = undefined
 }
 
@@ -366,7 +356,7 @@ function moveSlot(run: RunState, ordinal: number, to: SlotState): boolean {
 }
 
 /** The slots that are meant and in one of these states. */
-function eachSlot(
+export function eachSlot(
   run: RunState,
   ranges: readonly SlotRange[] | undefined,
   states: readonly SlotState[],
@@ -377,15 +367,16 @@ function eachSlot(
       if (states.includes(stateOf(run, ordinal))) work(ordinal)
 }
 
-function isMeant(ranges: readonly SlotRange[] | undefined, ordinal: number): boolean {
-  return ranges === undefined || isWithin(ranges, ordinal)
-}
-
 /** Back to those that wait, unless an operator holds it back. */
 function letWait(run: RunState, ordinal: number): boolean {
   if (!moveSlot(run, ordinal, 'waiting')) return false
-  if (heldBack(run, ordinal) !== undefined) moveSlot(run, ordinal, 'held')
+  holdSlot(run, ordinal)
   return true
+}
+
+/** Held where an operator holds it back. */
+function holdSlot(run: RunState, ordinal: number): void {
+  if (heldBack(run, ordinal) !== undefined) moveSlot(run, ordinal, 'held')
 }
 
 /** What nothing holds back any more waits again; what is held for a reason of its own stays. */

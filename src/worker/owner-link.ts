@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'undici'
 import { failure, FoundryError, reasonOf } from '../errors.js'
+import { pause } from '../farm/signal.js'
 
 const exchangeMsMax = 15_000
 const retryMsMin = 100
@@ -52,7 +52,7 @@ export class OwnerLink {
         return await this.ask<Answer>(what, body, signal)
       } catch (error) {
         if (!isAway(error) || signal.aborted || performance.now() + delayMs > until) throw error
-        await sleep(delayMs, undefined, { signal }).catch(() => undefined)
+        await pause(delayMs, signal)
       }
     }
   }

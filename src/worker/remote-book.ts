@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { FoundryError, reasonOf } from '../errors.js'
 import type { RenderedFacts } from '../farm/open-run.js'
+import { pause } from '../farm/signal.js'
 import type { AttemptBook } from '../farm/worker-host.js'
 import type { Job } from '../plan/job.js'
 import { type Attempt, RenderFailure } from '../plugins/contract.js'
@@ -155,7 +155,7 @@ export class RemoteBook implements AttemptBook {
         if (signal.aborted || performance.now() > until)
           throw new RenderFailure('no-output', `The picture could not be stored: ${reasonOf(error)}`, {}, error)
         log.error({ reason: reasonOf(error), retryMs: storageRetryMs }, 'the storage takes nothing, waiting')
-        await sleep(storageRetryMs, undefined, { signal }).catch(() => undefined)
+        await pause(storageRetryMs, signal)
       }
     }
   }

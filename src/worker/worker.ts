@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { chooseLane } from '../farm/choose-lane.js'
 import { mayComeLater } from '../farm/remote-work.js'
 import type { RunGroup } from '../farm/run-backlog.js'
 import { ServerWorker } from '../farm/server-worker.js'
+import { pause } from '../farm/signal.js'
 import { Speeds } from '../farm/speeds.js'
 import type { Given, ServerOptions } from '../farm/worker-host.js'
 import { affinityOfJob } from '../plan/affinity.js'
@@ -234,7 +234,7 @@ class RemoteWorker implements RunningWorker {
       )
       if (reason !== undefined && isAnswered) this.options.log.warn({ reason }, 'the owner does not answer')
       isAnswered = reason === undefined
-      await sleep(isAnswered ? alivePauseMs : retryMs, undefined, { signal }).catch(() => undefined)
+      await pause(isAnswered ? alivePauseMs : retryMs, signal)
     }
   }
 
@@ -272,7 +272,7 @@ class RemoteWorker implements RunningWorker {
         if (signal.aborted || !isPassing) throw error
         if (told !== code) log.warn({ reason: reasonOf(error) }, 'waiting for the owner')
         told = code
-        await sleep(retryMs, undefined, { signal }).catch(() => undefined)
+        await pause(retryMs, signal)
         if (signal.aborted) throw failure('INTERRUPTED', { what: `Waiting for ${link.url}` })
       }
     }
@@ -300,7 +300,7 @@ class RemoteWorker implements RunningWorker {
       } catch (error) {
         if (!mayComeLater(error) || signal.aborted) throw error
         this.options.log.warn({ reason: reasonOf(error) }, 'waiting for the engine')
-        await sleep(retryMs, undefined, { signal }).catch(() => undefined)
+        await pause(retryMs, signal)
       }
     }
   }

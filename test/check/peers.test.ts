@@ -19,6 +19,7 @@ const scenario: Scenario = {
   kills: false,
   ratioMax: 1,
   switchesMax: undefined,
+  warmUpJobs: 6,
 }
 
 function entry(prefix: string, serviceMs: number, more: Partial<LedgerEntry> = {}): LedgerEntry {

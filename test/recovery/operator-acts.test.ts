@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { foundry as foundryHere } from '../cli/foundry.js'
 import type { ExpectedAct } from './check-acts.js'
 import { checkHome, filesUnder } from './check-home.js'
 import { isFinished } from './kill-daemon.js'
@@ -18,10 +19,10 @@ async function draftOf(t: { teardown(end: () => Promise<void>): void }, name: st
   return {
     draft,
     home,
+    /** In this process: what comes after a crash begins from the files alone. */
     async run(...args: string[]) {
-      const command = foundry([...args, '--home', home])
-      const code = await command.ended
-      return { code, said: command.stdout() + command.stderr(), stdout: command.stdout() }
+      const { code, out, err } = await foundryHere(args, { cwd: home })
+      return { code, said: out + err, stdout: out }
     },
   }
 }

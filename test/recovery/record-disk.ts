@@ -1,4 +1,4 @@
-import { openSync, writeSync } from 'node:fs'
+import fs from 'node:fs'
 import disk, { type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { relative, resolve } from 'node:path'
@@ -20,6 +20,7 @@ export type DiskCall =
 
 const folder = process.env['FOUNDRY_DISK_FOLDER'] ?? ''
 const file = process.env['FOUNDRY_DISK_CALLS']
+const { openSync, writeSync, fsync, closeSync, linkSync, renameSync, unlinkSync, mkdirSync } = fs
 const log = file === undefined ? undefined : openSync(file, 'a')
 let count = 0
 
@@ -32,26 +33,38 @@ export function note(call: DiskCall): void {
  * `node --import record-disk.js`: writes down every change that this program asks of the disk under FOUNDRY_DISK_FOLDER, with its
  * syncs, into the file FOUNDRY_DISK_CALLS. Threads do the same.
  */
-if (log !== undefined) recordCalls()
+if (log !== undefined) {
+  recordCalls()
+  recordCallsAtOnce()
+  syncBuiltinESMExports()
+}
+
+function pathOf(path: unknown): string {
+  return relative(folder, resolve(String(path)))
+}
+
+function isInside(path: unknown): boolean {
+  return !pathOf(path).startsWith('..')
+}
+
+/** Answers the name of the handle. */
+function noteOpen(path: string, flags: string | number): string {
+  const handle = `${threadId}.${++count}`
+  const text = String(flags)
+  note({ op: 'open', handle, path: pathOf(path), creates: /[wa]/.test(text), truncates: text.startsWith('w') })
+  return handle
+}
+
+function noteWrite(handle: string, { bytes, at }: { bytes: Uint8Array; at: number | null }): void {
+  note({ op: 'write', handle, at, bytes: Buffer.from(bytes).toString('base64') })
+}
 
 function recordCalls(): void {
   const { open, link, rename, unlink, mkdir, rm, copyFile, writeFile } = disk
-  const pathOf = (path: unknown) => relative(folder, resolve(String(path)))
-  const isInside = (path: unknown) => !pathOf(path).startsWith('..')
   const patched = {
     async open(path: string, flags: string | number = 'r', mode?: number) {
       const handle = await open(path, flags, mode)
-      if (!isInside(path)) return handle
-      const name = `${threadId}.${++count}`
-      const text = String(flags)
-      note({
-        op: 'open',
-        handle: name,
-        path: pathOf(path),
-        creates: /[wa]/.test(text),
-        truncates: text.startsWith('w'),
-      })
-      return recordHandle(handle, name)
+      return isInside(path) ? recordHandle(handle, noteOpen(path, flags)) : handle
     },
     async link(from: string, to: string) {
       await link(from, to)
@@ -85,7 +98,53 @@ function recordCalls(): void {
     },
   }
   Object.assign(disk, patched)
-  syncBuiltinESMExports()
+}
+
+/** Calls that a thread makes without waiting; of the syncs that it waits for, those by number. */
+function recordCallsAtOnce(): void {
+  const names = new Map<number, string>()
+  const patched = {
+    openSync(path: string, flags: string | number = 'r', mode?: number) {
+      const handle = openSync(path, flags, mode)
+      if (isInside(path)) names.set(handle, noteOpen(path, flags))
+      return handle
+    },
+    writeSync(handle: number, bytes: Uint8Array, offset: number, length: number, at: number | null) {
+      const name = names.get(handle)
+      if (name !== undefined) noteWrite(name, { bytes: bytes.subarray(offset, offset + length), at })
+      return writeSync(handle, bytes, offset, length, at)
+    },
+    fsync(handle: number, done: (error: Error | null) => void) {
+      const [name, number] = [names.get(handle), ++count]
+      if (name !== undefined) note({ op: 'sync-began', handle: name, sync: number })
+      fsync(handle, error => {
+        if (name !== undefined && !error) note({ op: 'sync-ended', handle: name, sync: number })
+        done(error)
+      })
+    },
+    closeSync(handle: number) {
+      names.delete(handle)
+      closeSync(handle)
+    },
+    linkSync(from: string, to: string) {
+      linkSync(from, to)
+      if (isInside(to)) note({ op: 'link', from: pathOf(from), to: pathOf(to) })
+    },
+    renameSync(from: string, to: string) {
+      renameSync(from, to)
+      if (isInside(to)) note({ op: 'rename', from: pathOf(from), to: pathOf(to) })
+    },
+    unlinkSync(path: string) {
+      unlinkSync(path)
+      if (isInside(path)) note({ op: 'unlink', path: pathOf(path) })
+    },
+    mkdirSync(path: string, options?: object) {
+      const made = mkdirSync(path, options)
+      if (isInside(path)) note({ op: 'mkdir', path: pathOf(path) })
+      return made
+    },
+  }
+  Object.assign(fs, patched)
 }
 
 function recordHandle(handle: FileHandle, name: string): FileHandle {
@@ -100,8 +159,7 @@ function recordHandle(handle: FileHandle, name: string): FileHandle {
   }
   return Object.assign(handle, {
     write(bytes: Uint8Array, offset: number, length: number, at: number | null) {
-      const written = Buffer.from(bytes.subarray(offset, offset + length)).toString('base64')
-      note({ op: 'write', handle: name, at, bytes: written })
+      noteWrite(name, { bytes: bytes.subarray(offset, offset + length), at })
       return write(bytes, offset, length, at)
     },
     async truncate(length: number) {

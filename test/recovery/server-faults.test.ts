@@ -21,6 +21,7 @@ t.test('a run fails on a server that fails everything, after the attempts it has
   const { code, facts, said } = await renderWith(join(folder, 'broken'), {
     slots: 2,
     faults: { failRate: 1 },
+    answers: true,
     extra: 0,
   })
   t.strictSame(facts.problems, [], said)

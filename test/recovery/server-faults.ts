@@ -2,9 +2,10 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Faults } from '../../plugins/provider-comfyui/draft-server/options.js'
+import { foundry as foundryHere } from '../cli/foundry.js'
 import { checkHome, filesUnder } from './check-home.js'
 import { makeHome } from './make-home.js'
-import { type Draft, foundry, rendersOf, startDraft, startDraftHere, until } from './processes.js'
+import { type Command, type Draft, foundry, rendersOf, startDraft, startDraftHere, until } from './processes.js'
 
 /** A server that goes wrong, and what that may cost. */
 export interface ServerFault {
@@ -14,6 +15,8 @@ export interface ServerFault {
   faults: Partial<Faults>
   /** It is a process of its own, which can be killed. */
   dies?: boolean
+  /** It answers, if wrongly: no connection of it could keep a process alive, so the command needs none of its own. */
+  answers?: boolean
   /** Further keys of the server entry. */
   server?: Record<string, unknown>
   /** Renders that the fault may cost beyond one per picture. */
@@ -81,6 +84,7 @@ export const serverFaults: Record<string, ServerFault> = {
     slots: 14,
     soakSlots: 200,
     faults: { jobMs: 200 },
+    answers: true,
     extra: 3,
     async meanwhile(draft, done) {
       for (const count of [2, 5, 8]) {
@@ -114,16 +118,18 @@ export const serverFaults: Record<string, ServerFault> = {
     slots: 20,
     soakSlots: 200,
     faults: { jobMs: 10, failRate: 0.1, failSeed: 7 },
+    answers: true,
     extra: 0,
   },
   'that runs out of memory, then fails': {
     slots: 8,
     soakSlots: 100,
     faults: { jobMs: 10, failNext: 3, failWith: 'out-of-memory' },
+    answers: true,
     extra: 0,
     meanwhile: inTurn({ failNext: 3, failWith: 'error' }),
   },
-  'that fails a single job': { slots: 1, soakSlots: 5, faults: { failNext: 1 }, extra: 0 },
+  'that fails a single job': { slots: 1, soakSlots: 5, faults: { failNext: 1 }, answers: true, extra: 0 },
   'that cuts connections instead of answering a POST, then cuts pictures short, then lacks outputs that its socket told':
     {
       slots: 24,
@@ -142,21 +148,28 @@ export const serverFaults: Record<string, ServerFault> = {
     slots: 12,
     soakSlots: 120,
     faults: { jobMs: 60, black: 3 },
+    answers: true,
     extra: 6,
     meanwhile: inTurn({ wrongSize: 3 }),
   },
-  'whose history is late': { slots: 6, soakSlots: 60, faults: { jobMs: 10, historyLateMs: 300 }, extra: 0 },
+  'whose history is late': {
+    slots: 6,
+    soakSlots: 60,
+    faults: { jobMs: 10, historyLateMs: 300 },
+    answers: true,
+    extra: 0,
+  },
 }
 
 /** Renders an order on such a server, in a folder of its own, and checks what is left. */
 export async function renderWith(folder: string, fault: Omit<ServerFault, 'soakSlots'>) {
-  const { slots, faults, dies = false, server, extra, meanwhile } = fault
+  const { slots, faults, dies = false, answers = false, server, extra, meanwhile } = fault
   mkdirSync(folder, { recursive: true })
   const start = dies ? startDraft : startDraftHere
   const draft = await start(join(folder, 'ledger.jsonl'), { faults: { prepared: true, ...faults } })
   const home = join(folder, 'home')
   const order = makeHome(home, { slots, serverUrl: draft.url, ...(server && { server }) })
-  const command = foundry(['render', order, '--home', home, '--json'])
+  const command = answers ? renderHere(home, order) : foundry(['render', order, '--home', home, '--json'])
   try {
     const done = (count: number) =>
       until(
@@ -176,4 +189,15 @@ export async function renderWith(folder: string, fault: Omit<ServerFault, 'soakS
     await command.kill()
     await draft.kill()
   }
+}
+
+/** The same in this process, to its end. */
+function renderHere(home: string, order: string): Pick<Command, 'ended' | 'stdout' | 'stderr' | 'kill'> {
+  const command = foundryHere(['render', order, '--json'], { cwd: home })
+  const texts = { out: '', err: '' }
+  const ended = command.then(({ code, out, err }) => {
+    Object.assign(texts, { out, err })
+    return code ?? 'no code'
+  })
+  return { ended, stdout: () => texts.out, stderr: () => texts.err, kill: async () => void (await ended) }
 }

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Claim, QueueEngine } from '../../src/plugins/contract.js'
+import { wholeJobs } from '../plugins/engine-conformance.js'
+import { killRedis, persist } from '../plugins/engine-bullmq/kill-redis.js'
 import { openBullmq } from '../plugins/engine-bullmq/open-bullmq.js'
 import { redisProgram, RedisServer } from '../plugins/engine-bullmq/redis-server.js'
-import { makeJob, smallGraph } from '../plugins/provider-comfyui/make-job.js'
 import { beginSoak } from './begin.js'
 
 /** An engine on a Redis that is killed, and on one that is emptied, with very many jobs: `node dist/test/soak/redis.js`. */
@@ -21,51 +21,14 @@ else {
 }
 soak.end()
 
-function wholeJobs(count: number) {
-  return Array.from({ length: count }, (_, at) => makeJob({ id: `j${at}`, graph: smallGraph(1), isPrivate: false }))
-}
-
 /** Three kills while many pull: nothing is lost, and what is finished comes no second time. */
 async function kill(fsync: string): Promise<void> {
   const { redis, end } = await start('--appendfsync', fsync)
   const { engine } = await openBullmq({ url: redis.url })
-  const pulls = new Map<string, number>()
-  const finished = new Set<string>()
-  let pulledAt = 0
-  let isOffered = false
-  const offer = async () => {
-    const jobs = wholeJobs(killedJobs)
-    for (let at = 0; at < jobs.length; at += 50) await persist(() => engine.offer('a', jobs.slice(at, at + 50)))
-    isOffered = true
-  }
-  const work = async () => {
-    // What Redis forgot, the owner offers again.
-    while (!isOffered || finished.size < killedJobs) {
-      const claim = await persist(() => engine.claim('a'))
-      if (!claim) {
-        await sleep(20)
-        if (isOffered) await offerLost(engine, finished)
-        continue
-      }
-      pulledAt = performance.now()
-      pulls.set(claim.job.id, (pulls.get(claim.job.id) ?? 0) + 1)
-      await sleep(renderMs)
-      await persist(() => engine.finish(claim))
-      finished.add(claim.job.id)
-    }
-  }
-  const all = [offer(), ...Array.from({ length: workers }, work)]
-  const resumedMs: number[] = []
-  for (let time = 0; time < 3; time++) {
-    await sleep(1500)
-    await redis.kill()
-    await sleep(500)
-    await redis.start()
-    const upAt = performance.now()
-    while (pulledAt < upAt && finished.size < killedJobs && performance.now() < upAt + 20_000) await sleep(10)
-    resumedMs.push(Math.round(pulledAt - upAt))
-  }
-  await Promise.all(all)
+  const often = { offered: 50, offerMs: 0, workers, renderMs, upMs: 1500, awayMs: 500 }
+  // What Redis forgot, the owner offers again.
+  const onEmpty = (finished: ReadonlySet<string>) => offerLost(engine, finished)
+  const { pulls, resumedMs } = await killRedis({ redis, engine, jobs: wholeJobs(killedJobs), onEmpty, ...often })
   const again = [...pulls.values()].filter(count => count > 1).length
   // What Redis had not written within its second is offered again; with `always` there is no such thing.
   const isGood =
@@ -121,15 +84,4 @@ async function start(...options: string[]): Promise<{ redis: RedisServer; end():
   const ends: (() => Promise<void>)[] = []
   const redis = await RedisServer.start({ teardown: (end: () => Promise<void>) => void ends.push(end) }, options)
   return { redis, end: async () => void (await Promise.all(ends.map(end => end()))) }
-}
-
-/** Asks until there is an answer. */
-async function persist<Value>(ask: () => Promise<Value>): Promise<Value> {
-  for (;;) {
-    try {
-      return await ask()
-    } catch {
-      await sleep(50)
-    }
-  }
 }

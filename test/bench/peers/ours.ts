@@ -6,6 +6,7 @@ import { loadConfig } from '../../../src/config/config.js'
 import { openFoundry } from '../../../src/daemon.js'
 import { submit } from '../../../src/operations/submit.js'
 import { makeLora } from '../../make-weights.js'
+import { describedTalent } from '../../src/library/sample-talent.js'
 import type { Contestant, Task } from './contestant.js'
 import { pictureSize, type RaceJob } from './scenarios.js'
 
@@ -91,16 +92,7 @@ async function writeDrops(folder: string, jobs: readonly RaceJob[]): Promise<voi
 
 async function writeTalent(folder: string, lora: number): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const talent = {
-    id: styleOf(lora),
-    category: 'Presence/Avatar',
-    kind: 'lora',
-    sdx_version: '1.5',
-    base_model: 'runwayml/stable-diffusion-v1-5',
-    lora_rank: 4,
-    default_weight: 0.8,
-    size_mb: 0.1,
-  }
+  const talent = { id: styleOf(lora), ...describedTalent }
   await writeFile(join(folder, 'talent.json'), JSON.stringify(talent))
   await writeFile(join(folder, 'weights.safetensors'), makeLora({ family: 'sd15', rank: 4, seed: 100 + lora }))
 }

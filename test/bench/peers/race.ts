@@ -73,12 +73,12 @@ export async function race(contestant: ContestantName, scenario: Scenario, peers
 }
 
 /** Where times are compared. A fault is met by whom it meets first. */
-function warmUpOf({ ratioMax }: Scenario, folder: string): WarmUp | undefined {
+function warmUpOf({ ratioMax, warmUpJobs = usualWarmUpJobs }: Scenario, folder: string): WarmUp | undefined {
   if (ratioMax === undefined) return undefined
   return { jobs: Array.from({ length: warmUpJobs }, (_, at) => ({ id: warmUpId + at, lora: undefined })), folder }
 }
 /** After fewer, the engine of the language still compiles what has turned out to be used much. */
-const warmUpJobs = 640
+const usualWarmUpJobs = 640
 /** No job of a race has such a number. */
 const warmUpId = 1_000_000
 

@@ -17,6 +17,8 @@ export interface Scenario {
   /** Bars for ours; without a ratio it is a fault, where only the end counts. */
   ratioMax: number | undefined
   switchesMax: number | undefined
+  /** Jobs before the clock runs, where times are compared; the usual many where absent. */
+  warmUpJobs?: number
 }
 
 /** One unit of work. */

@@ -62,5 +62,7 @@ t.test('shownOptions leaves out what is secret and written out', async t => {
   const shown = { url: 'redis://host:6379/1', prefix: 'p', password: '${PASSWORD}', timeoutSeconds: 5 }
   t.strictSame(shownOptions(shown), shown)
   t.strictSame(shownOptions({ url: 'redis://:${PASSWORD}@host' }), { url: 'redis://:${PASSWORD}@host' })
+  t.strictSame(shownOptions({ url: 'redis://:$%7bPASSWORD%7D@host' }), { url: 'redis://:$%7bPASSWORD%7D@host' })
+  t.strictSame(shownOptions({ url: 'redis://:%7B%zz@host' }), {})
   t.strictSame(shownOptions({ url: 'redis://:secret@host', password: 'secret', prefix: 'p' }), { prefix: 'p' })
 })

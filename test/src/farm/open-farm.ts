@@ -17,6 +17,7 @@ import { type RunState, settledState } from '../../../src/record/state.js'
 import type { ServerEntry } from '../../../src/schema/config.js'
 import type { RunFile } from '../../../src/schema/run.js'
 import { samplePlan, sampleSeries } from '../plan/sample-plan.js'
+import { acceptedRun } from '../record/sample-run.js'
 import { FakeServer, noOdds, type Odds } from './fake-server.js'
 
 const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, at) => (at * 7919) % 251))
@@ -151,24 +152,9 @@ export async function openFarm(
       const id = { $schema: 'run/1' as const, id: run, key: run, version: 'v', kind: 'render-order' as const }
       const file: RunFile = { ...id, acceptedAt: '2026-01-01T00:00:00.000Z', slots: count, plan }
       if (!isBroken) files.set(run, file)
-      await ledger.append({
-        kind: 'run-accepted',
-        at: Date.now(),
-        run,
-        nonce: 'n',
-        key: run,
-        version: 'v',
-        dropKind: 'render-order',
-        drop: '/d',
-        dropSha256: 'd'.repeat(64),
-        files: {},
-        renderer,
-        slots: count,
-        skipped: [],
-        fresh: false,
-        ...(labels && { labels }),
-        by: 'test',
-      })
+      await ledger.append(
+        acceptedRun({ at: Date.now(), run, key: run, renderer, slots: count, ...(labels && { labels }) }),
+      )
       farm.wake()
       const state = ledger.state.runs.get(run)
       if (!state) throw new Error('not accepted')

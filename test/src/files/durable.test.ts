@@ -9,6 +9,7 @@ import {
   makeFolder,
   removeFile,
   replaceFile,
+  syncFolder,
   writeAll,
 } from '../../../src/files/durable.js'
 import { armFailpoints } from '../../../src/files/failpoint.js'
@@ -140,6 +141,24 @@ t.test('linkFirst leaves the staged file when it fails', async t => {
     details: { reason: 'EIO' },
   })
   t.same(contents(folder), { staged: 'picture' })
+})
+
+t.test('one sync of a folder serves all who asked before it began, and none who asked later', async t => {
+  const folder = t.testdir()
+  const reached = new Int32Array(new SharedArrayBuffer(64 * Int32Array.BYTES_PER_ELEMENT))
+  armFailpoints('fsync=delay:30', reached)
+  const syncs = () => reached.reduce((sum, each) => sum + each, 0)
+  const before = [syncFolder(folder), syncFolder(folder)]
+  while (syncs() === 0) await new Promise(setImmediate)
+  const later = [syncFolder(folder), syncFolder(folder), syncFolder(folder)]
+  await Promise.all(before)
+  t.equal(syncs(), 1)
+  await Promise.all(later)
+  t.equal(syncs(), 2)
+  armFailpoints('fsync=EIO@1')
+  const failed = await Promise.allSettled([syncFolder(folder), syncFolder(folder)])
+  t.match(failed, [{ status: 'rejected' }, { status: 'rejected' }])
+  await syncFolder(folder)
 })
 
 t.test('copyDurable copies once and never overwrites', async t => {

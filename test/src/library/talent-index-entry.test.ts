@@ -3,17 +3,9 @@ import t from 'tap'
 import { listKits } from '../../../src/library/talent-index-entry.js'
 import { readTalents } from '../../../src/library/talents.js'
 import { makeLora } from '../../make-weights.js'
+import { describedTalent } from './sample-talent.js'
 
-const described = {
-  category: 'Presence/Avatar',
-  kind: 'lora',
-  sdx_version: '1.5',
-  base_model: 'runwayml/stable-diffusion-v1-5',
-  lora_rank: 4,
-  default_weight: 0.8,
-  size_mb: 0.1,
-}
-const talentJson = (talent: object) => JSON.stringify({ ...described, ...talent })
+const talentJson = (talent: object) => JSON.stringify({ ...describedTalent, ...talent })
 
 const folder = t.testdir({
   'avatar.style.b': {
@@ -41,7 +33,7 @@ const printed = [
     id: 'avatar.identity.a',
     path: join(folder, 'avatar.identity.a'),
     valid: true,
-    ...described,
+    ...describedTalent,
     created_at: '2025-08-20T14:03:11',
     token: 'a',
     negatives: 'photo, text',
@@ -52,7 +44,7 @@ const printed = [
     id: 'avatar.style.b',
     path: join(folder, 'avatar.style.b'),
     valid: true,
-    ...described,
+    ...describedTalent,
     created_at: null,
     token: null,
     negatives: null,

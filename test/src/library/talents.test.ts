@@ -3,6 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import { readTalent, readTalents } from '../../../src/library/talents.js'
 import { draftKits, makeLora, withHeader } from '../../make-weights.js'
+import { describedTalent } from './sample-talent.js'
 
 const placeholder = '# Mock weights file\n'
 const weights = makeLora({ family: 'sd15', rank: 16, seed: 1 })
@@ -30,15 +31,11 @@ function makeKit(id: string, { talent = {}, ...files }: KitParts = {}): Folder {
 function describeKit(id: string) {
   return {
     id,
-    category: 'Presence/Avatar',
-    kind: 'lora',
-    sdx_version: '1.5',
-    base_model: 'runwayml/stable-diffusion-v1-5',
+    ...describedTalent,
     ...(id.startsWith('avatar.identity.') && { token: 'dot_kairo' }),
     lora_rank: 16,
     default_weight: 1,
     negatives: 'photo, text,, watermark ',
-    size_mb: 0.1,
     created_at: '2025-08-20T14:03:11.218347',
     training_config: { resolution: 640, max_train_steps: 3000, learning_rate: 1e-4, batch_size: 1 },
     metadata: { description: '', tags: [], author: '', license: 'Private' },
@@ -168,7 +165,7 @@ const kits: Record<string, KitCase> = {
   'three examples': { kit: { examples: { 'a.png': '', 'b.jpg': '', 'c.jpeg': '' } }, found: [] },
   'another size': {
     kit: { talent: { size_mb: 0.5 } },
-    found: [{ code: 'TALENT_SIZE_MISMATCH', path: 'size_mb', line: 10, found: '0.5' }],
+    found: [{ code: 'TALENT_SIZE_MISMATCH', path: 'size_mb', line: 9, found: '0.5' }],
   },
   'another rank': {
     kit: { talent: { lora_rank: 8 }, 'base.txt': undefined },

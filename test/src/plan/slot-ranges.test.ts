@@ -1,6 +1,7 @@
 import t from 'tap'
 import {
   countSlotsIn,
+  isMeant,
   isWithin,
   joinRanges,
   rangesOfSlot,
@@ -70,4 +71,11 @@ t.test('ranges are joined, taken away, searched and counted as the sets that the
       expected.filter(each => !taken.has(each)),
     )
   }
+})
+
+t.test('no ranges mean every slot, and an empty list of them none', async t => {
+  t.ok(isMeant(undefined, 7))
+  t.notOk(isMeant([], 7))
+  t.ok(isMeant([[5, 7]], 7))
+  t.notOk(isMeant([[5, 7]], 8))
 })

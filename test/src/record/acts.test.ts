@@ -2,28 +2,20 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { actsMax } from '../../../src/record/acts.js'
-import type { FoundryEvent, RunAccepted } from '../../../src/record/events.js'
+import type { FoundryEvent } from '../../../src/record/events.js'
 import { openLedger } from '../../../src/record/ledger.js'
 import { applyEvent, emptyState } from '../../../src/record/state.js'
 import { fromSnapshot, toSnapshot } from '../../../src/record/state-snapshot.js'
+import { acceptedRun } from './sample-run.js'
 
-const accepted: RunAccepted = {
-  kind: 'run-accepted',
-  at: 1,
-  run: 'r',
+const accepted = acceptedRun({
   nonce: 'secret',
-  key: 'order.yaml',
-  version: 'v',
-  dropKind: 'render-order',
   drop: '/home/jane/order.yaml',
-  dropSha256: 'd',
   files: { sheet: '/home/jane/sheet.json' },
-  renderer: 'draft',
   slots: 2,
   skipped: [[1, 'nothing to render']],
-  fresh: false,
   by: 'jane',
-}
+})
 const modeOf = (at: number): FoundryEvent => ({ kind: 'server-mode', at, server: 's', mode: 'paused', by: 'joe' })
 
 t.test('acts are kept in order, without anything of the machine, and nothing that nobody did', async t => {

@@ -10,28 +10,12 @@ import {
   stateOf,
 } from '../../../src/record/state.js'
 import { fromSnapshot, toSnapshot } from '../../../src/record/state-snapshot.js'
+import { acceptedRun } from './sample-run.js'
 
 const run = 'r'
 const at = 1
 const by = 'somebody'
-const accepted = (changes: Partial<RunAccepted> = {}): FoundryEvent => ({
-  kind: 'run-accepted',
-  at,
-  run,
-  nonce: 'n',
-  key: 'order.yaml',
-  version: 'v',
-  dropKind: 'render-order',
-  drop: '/home/order.yaml',
-  dropSha256: 'd',
-  files: {},
-  renderer: 'draft',
-  slots: 6,
-  skipped: [],
-  fresh: false,
-  by,
-  ...changes,
-})
+const accepted = (changes: Partial<RunAccepted> = {}): FoundryEvent => acceptedRun({ slots: 6, ...changes })
 const leased = (slot: number, attempt = 1): FoundryEvent => ({
   kind: 'attempt-leased',
   at,

@@ -3,24 +3,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { FoundryEvent } from '../../../src/record/events.js'
 import { openLedger } from '../../../src/record/ledger.js'
+import { acceptedRun } from './sample-run.js'
 
-const accepted = (run: string, slots: number): FoundryEvent => ({
-  kind: 'run-accepted',
-  at: 1,
-  run,
-  nonce: 'n',
-  key: 'aurora.yaml',
-  version: 'v',
-  dropKind: 'persona-kit',
-  drop: '/drops/aurora.yaml',
-  dropSha256: 'd',
-  files: {},
-  renderer: 'draft',
-  slots,
-  skipped: [[2, 'nothing to render']],
-  fresh: false,
-  by: 'test',
-})
+const accepted = (run: string, slots: number): FoundryEvent =>
+  acceptedRun({ run, slots, skipped: [[2, 'nothing to render']] })
 const leased = (run: string, slot: number, attempt: number): FoundryEvent => ({
   kind: 'attempt-leased',
   at: 2,

@@ -3,26 +3,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { findLostSlots, setAside } from '../../../src/record/lost-slots.js'
 import { applyEvent, emptyState } from '../../../src/record/state.js'
+import { acceptedRun } from './sample-run.js'
 
 const slots = 5
 const state = emptyState()
-applyEvent(state, {
-  kind: 'run-accepted',
-  at: 1,
-  run: 'r',
-  nonce: 'n',
-  key: 'k',
-  version: 'v',
-  dropKind: 'persona-kit',
-  drop: '/d',
-  dropSha256: 'd',
-  files: {},
-  renderer: 'draft',
-  slots,
-  skipped: [],
-  fresh: false,
-  by: 'test',
-})
+applyEvent(state, acceptedRun({ slots }))
 for (let slot = 0; slot < slots; slot++) {
   const file = `images/p/${slot}.png`
   const facts = { sha256: 'h', traceSha256: 't', renderHash: `${slot}`, sizeBytes: 4, attempt: 1 }

@@ -1,8 +1,9 @@
 import t from 'tap'
 import { server } from '../../../src/config/server-entry.js'
-import type { FoundryEvent, RunAccepted } from '../../../src/record/events.js'
+import type { FoundryEvent } from '../../../src/record/events.js'
 import { applyEvent, emptyState, type FoundryState } from '../../../src/record/state.js'
 import { fromSnapshot, toSnapshot } from '../../../src/record/state-snapshot.js'
+import { acceptedRun } from './sample-run.js'
 
 const by = 'somebody'
 const at = 1
@@ -16,24 +17,6 @@ const mode = (mode: 'active' | 'paused' | 'draining', name = 'gpu2'): FoundryEve
   server: name,
   mode,
   by,
-})
-const accepted = (changes: Partial<RunAccepted> = {}): FoundryEvent => ({
-  kind: 'run-accepted',
-  at,
-  run: 'r',
-  nonce: 'n',
-  key: 'k',
-  version: 'v',
-  dropKind: 'render-order',
-  drop: '/d',
-  dropSha256: 'd',
-  files: {},
-  renderer: 'draft',
-  slots: 1,
-  skipped: [],
-  fresh: false,
-  by,
-  ...changes,
 })
 
 function replay(...events: FoundryEvent[]): FoundryState {
@@ -69,7 +52,7 @@ for (const [title, [events, servers]] of Object.entries(cases)) {
 }
 
 t.test('a snapshot of an earlier version has no servers, and its runs no labels', async t => {
-  const { servers: _servers, ...earlier } = replay(accepted())
+  const { servers: _servers, ...earlier } = replay(acceptedRun())
   const run = earlier.runs.get('r')
   if (run) delete (run as { labels?: object }).labels
   const loaded = replay(added)
@@ -81,8 +64,8 @@ t.test('a snapshot of an earlier version has no servers, and its runs no labels'
 t.test('labels are of the acceptance, until they are changed', async t => {
   const changed = (change: object) => ({ kind: 'run-changed', at, run: 'r', by, ...change }) as FoundryEvent
   const found = (...events: FoundryEvent[]) => reload(replay(...events)).runs.get('r')?.labels
-  t.strictSame(found(accepted()), [])
-  t.strictSame(found(accepted({ labels: ['big'] }), changed({ priority: 'rush' })), ['big'])
-  t.strictSame(found(accepted({ labels: ['big'] }), changed({ labels: ['fast'] })), ['fast'])
-  t.strictSame(found(accepted({ labels: ['big'] }), changed({ labels: [] })), [])
+  t.strictSame(found(acceptedRun()), [])
+  t.strictSame(found(acceptedRun({ labels: ['big'] }), changed({ priority: 'rush' })), ['big'])
+  t.strictSame(found(acceptedRun({ labels: ['big'] }), changed({ labels: ['fast'] })), ['fast'])
+  t.strictSame(found(acceptedRun({ labels: ['big'] }), changed({ labels: [] })), [])
 })

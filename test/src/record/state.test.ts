@@ -11,27 +11,11 @@ import {
   stateOf,
 } from '../../../src/record/state.js'
 import { type SlotState, slotStates } from '../../../src/schema/run.js'
+import { acceptedRun } from './sample-run.js'
 
 const at = 1000
 const run = 'r'
-const accepted = (changes: Partial<RunAccepted> = {}): RunAccepted => ({
-  kind: 'run-accepted',
-  at,
-  run,
-  nonce: 'n',
-  key: 'order.yaml',
-  version: 'v',
-  dropKind: 'render-order',
-  drop: '/home/order.yaml',
-  dropSha256: 'd',
-  files: {},
-  renderer: 'draft',
-  slots: 1,
-  skipped: [],
-  fresh: false,
-  by: 'test',
-  ...changes,
-})
+const accepted = (changes: Partial<RunAccepted> = {}): RunAccepted => acceptedRun({ at, ...changes })
 const leased = (attempt = 1, slot = 0): FoundryEvent => ({
   kind: 'attempt-leased',
   at: at + attempt,
