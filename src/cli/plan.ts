@@ -29,7 +29,7 @@ export async function planDrops(
 }
 
 function sayRun(run: PlannedRun, terminal: Terminal): void {
-  const { plan, switches, servers, lacks, unfit, away, endsIn, unmeasured, disk, toRender } = run
+  const { plan, switches, servers, lacks, unfit, away, endsIn, unmeasured, disk, price, toRender } = run
   terminal.say(`${run.run}: ${describeCounts(run)}`)
   for (const series of plan) terminal.say(`  ${describeSeries(series)}`)
   const line = (name: string, text: string) => terminal.say(`  ${name.padEnd(9)} ${text}`)
@@ -48,6 +48,7 @@ function sayRun(run: PlannedRun, terminal: Terminal): void {
   for (const { server, reason } of unfit?.servers ?? []) if (!told.has(server)) terminal.say(`    ${server}: ${reason}`)
   if (toRender > 0) {
     if (endsIn) line('time', describeRange(endsIn))
+    if (price !== undefined) line('price', price.toFixed(2))
     for (const each of unmeasured) line('unknown', each)
     line('disk', `${describeBytes(disk.bytes)}${disk.basis === 'estimated' ? ', estimated from the pixels' : ''}`)
   }
@@ -59,6 +60,8 @@ function sayAll({ runs, before, endsIn }: PlanAnswer, terminal: Terminal): void 
   if (before.runsNotLookedAt > 0)
     terminal.say(`unknown    how long ${counted(before.runsNotLookedAt, 'more run')} that wait will take`)
   if (runs.length > 1 && endsIn) terminal.say(`all        ${describeRange(endsIn)}`)
+  const prices = runs.flatMap(({ price }) => price ?? [])
+  if (prices.length > 1) terminal.say(`price      ${prices.reduce((sum, each) => sum + each, 0).toFixed(2)} for all`)
 }
 
 function describeCounts({ slots, isNew, state, missing, toRender, rendered, reused, notCounted, held }: PlannedRun) {

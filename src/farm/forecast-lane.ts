@@ -78,14 +78,17 @@ export class Lane implements ServerView {
     const rate = this.rateOf(rates => rates.works[group.work])
     if (rate) this.spend(group.work, rate, count)
     else noteUnmeasured(run, group.work)
-    this.freeAt =
-      Math.max(this.freeAt, this.now) + loadMs + (kinds - 1) * this.patchMs + count * (rate?.ms ?? unknownJobMs)
+    const loadsMs = loadMs + (kinds - 1) * this.patchMs
+    this.freeAt = Math.max(this.freeAt, this.now) + loadsMs + count * (rate?.ms ?? unknownJobMs)
     this.askAt = this.freeAt
     this.loaded = group
     this.current = group
+    const workS = (loadsMs + count * (rate?.ms ?? 0)) / 1000
     const share = run.shares.find(each => each.server === this.name)
-    if (share) share.slots += count
-    else run.shares.push({ server: this.name, slots: count })
+    if (share) {
+      share.slots += count
+      share.workS += workS
+    } else run.shares.push({ server: this.name, slots: count, workS })
     this.noteEnd(run)
   }
 

@@ -46,6 +46,8 @@ export interface Switches {
 export interface Share {
   server: string
   slots: number
+  /** Seconds that the server works for it; what was never measured is no part of them. */
+  workS: number
 }
 
 export interface RunForecast {

@@ -120,6 +120,11 @@ export class Outlook {
     return lacks.flat()
   }
 
+  /** What an hour of a server costs, where the configuration says so. */
+  pricePerHour(server: string): number | undefined {
+    return this.host.workers().find(each => each.entry.name === server)?.entry.pricePerHour
+  }
+
   /** Servers of a renderer that get no jobs now, with the reason of each. */
   away(renderer: string): { server: string; reason: string }[] {
     return this.of(renderer).flatMap(worker => {

@@ -33,6 +33,8 @@ export interface PlannedRun extends Submitted {
   endsIn?: TimeRange
   unmeasured: string[]
   disk: DiskNeed
+  /** What the work of its servers costs. Absent where none of them has a price, and where `endsIn` is absent. */
+  price?: number
 }
 
 export interface PlanAnswer {
@@ -75,7 +77,9 @@ export const plan = defineOperation({
       if (!work) return []
       const disk = diskFor(drop.plan, work.toRender + (work.reused ?? 0), pictures)
       const away = foundry.farm.outlook.away(drop.renderer)
-      return [{ ...drop.answer, ...describeWork(work), ...describeForecast(work, forecasts.get(run)), away, disk }]
+      const course = describeForecast(work, forecasts.get(run))
+      const price = course.endsIn && priceOf(foundry, course.servers)
+      return [{ ...drop.answer, ...describeWork(work), ...course, away, disk, ...(price !== undefined && { price }) }]
     })
     const endsIn = lastEnd(runs.filter(each => each.toRender > (each.unfit?.slots ?? 0)).map(each => each.endsIn))
     return { runs, refused, before: countBefore(foundry, new Set(prepared.keys())), ...(endsIn && { endsIn }) }
@@ -140,7 +144,9 @@ function describeForecast({ toRender }: PlannedWork, found: RunForecast | undefi
   const slots = unfit.reduce((sum, each) => sum + each.slots, 0)
   return {
     switches,
-    servers: shares.toSorted((a, b) => (a.server < b.server ? -1 : 1)),
+    servers: shares
+      .toSorted((a, b) => (a.server < b.server ? -1 : 1))
+      .map(each => ({ ...each, workS: Math.round(each.workS * 10) / 10 })),
     ...(slots > 0 && { unfit: { slots, servers: [...reasons.values()] } }),
     ...(endsIn && toRender > slots && { endsIn }),
     unmeasured: [
@@ -148,6 +154,15 @@ function describeForecast({ toRender }: PlannedWork, found: RunForecast | undefi
       ...(unmeasured?.loading ? ['how long loading takes: nobody has timed it yet'] : []),
     ],
   }
+}
+
+/** In the money of the configuration, to the hundredth; undefined where no server has a price. */
+function priceOf({ farm }: Foundry, shares: readonly Share[]): number | undefined {
+  const known = shares.flatMap(({ server, workS }) => {
+    const perHour = farm.outlook.pricePerHour(server)
+    return perHour === undefined ? [] : [(workS / 3600) * perHour]
+  })
+  return known.length === 0 ? undefined : Math.round(known.reduce((sum, each) => sum + each, 0) * 100) / 100
 }
 
 function countBefore({ ledger, farm, desk }: Foundry, planned: ReadonlySet<string>): PlanAnswer['before'] {

@@ -66,6 +66,12 @@ export const serverSchema = {
       description: 'When it gets no new jobs, in local time: [days] from-to, also over midnight',
     },
     limits: { ...limits, description: 'As the limits of the home, for this server alone' },
+    pricePerHour: {
+      type: 'number',
+      minimum: 0,
+      maximum: 1_000_000,
+      description: 'What an hour of its work costs, in the money you count in: "foundry plan" adds it up',
+    },
     options: { type: 'object', description: 'Options of the provider' },
   },
 } as const

@@ -18,12 +18,12 @@ interface Plan {
     toRender: number
     reused?: number
     rendered: number
-    servers: { server: string; slots: number }[]
+    servers: { server: string; slots: number; workS: number }[]
     lacks: { server: string; slots: number; problems: string[] }[]
     endsIn?: { lowS: number; highS: number }
     unfit?: object
     disk: { bytes: number; basis: string }
-    price?: unknown
+    price?: number
   }[]
 }
 
@@ -104,6 +104,14 @@ t.test('a plan shares among servers, and says what one lacks and where to copy i
   t.match(fresh.answer.runs, [{ isNew: true, toRender: 6, reused: 0 }])
   const preview = await foundryJson<Plan>(['plan', ...words.slice(0, -1), '40', '--preview', '4'], call)
   t.match(preview.answer.runs, [{ toRender: 8, reused: 2, held: 30 }])
+
+  const priced = servers.map(each => ({ ...each, pricePerHour: 36_000 }))
+  writeFileSync(join(home, 'foundry.yaml'), JSON.stringify({ servers: priced }))
+  const paid = await foundryJson<Plan>(['plan', ...words, '--seed', '4'], call)
+  const [{ price, servers: [share] = [] } = {}] = paid.answer.runs
+  t.match(share, { server: 'gpu1', slots: 6 })
+  t.ok(Math.abs(Number(price) - 10 * (share?.workS ?? 0)) <= 0.5, `${price} for ${share?.workS} s at 10 a second`)
+  t.match(await foundry(['plan', ...words, '--seed', '4'], call), { out: new RegExp(`price +${price}`) })
 
   writeFileSync(join(home, 'foundry.yaml'), JSON.stringify({ servers: servers.slice(1) }))
   const none = await foundryJson<Plan>(['plan', ...words, '--seed', '5'], call)

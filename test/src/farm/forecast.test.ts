@@ -78,7 +78,13 @@ const cases: Record<string, { of: Parameters<typeof forecast>[0]; is: object[] }
       limits: {},
     },
     // 9 jobs, one swap, one patch.
-    is: [{ switches: { models: 1, loras: 1 }, endsIn: { lowS: 17, highS: 22 } }],
+    is: [
+      {
+        switches: { models: 1, loras: 1 },
+        endsIn: { lowS: 17, highS: 22 },
+        shares: [{ server: 'one', slots: 9, workS: 19.5 }],
+      },
+    ],
   },
   'tells what no server can render, and shares the rest': {
     of: {
