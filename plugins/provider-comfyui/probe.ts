@@ -26,7 +26,10 @@ interface Parts {
 /** Lists of files are long and seldom change; a job that misses one has them asked anew at once. */
 const namesAgeMs = 30_000
 
-/** Asks a server anew what it is, and what it has if that was not asked a moment ago. Routes that older servers and forks lack leave their fields empty. */
+/**
+ * Asks a server anew what it is, and what it has if that was not asked a moment ago. Routes that older servers and forks lack
+ * leave their fields empty.
+ */
 export async function probeServer({ http, catalogue }: Parts, signal: AbortSignal): Promise<Probe> {
   const startedAt = performance.now()
   const [identity, folders, queue] = await Promise.all([

@@ -7,6 +7,7 @@ import { failure, FoundryError, type Problem, problemsOf } from '../errors.js'
 import { describeTried } from '../farm/describe-tried.js'
 import type { TimeRange } from '../farm/forecast-shapes.js'
 import { lastEnd } from '../farm/last-end.js'
+import { pause } from '../farm/signal.js'
 import type { RunSummary } from '../operations/run-summary.js'
 import type { Submission } from '../operations/submission.js'
 import type { Submitted } from '../operations/submit.js'
@@ -301,8 +302,7 @@ async function nextNews({ own }: Door, stop: AbortSignal): Promise<void> {
   const news = new AbortController()
   const stopListening = own?.foundry.ledger.listen(event => event.kind === 'run-finished' && news.abort())
   try {
-    const pause = sleep(pollMs, undefined, { signal: AbortSignal.any([stop, news.signal]) }).catch(() => undefined)
-    await Promise.race([pause, ...(own ? [own.broken] : [])])
+    await Promise.race([pause(pollMs, AbortSignal.any([stop, news.signal])), ...(own ? [own.broken] : [])])
   } finally {
     stopListening?.()
   }

@@ -16,7 +16,10 @@ interface Wanted {
   remote: Promise<boolean> | undefined
 }
 
-/** Asks all servers that were not heard a moment ago once: resolves as soon as a candidate has answered or a worker is there, and with false when all was in vain. */
+/**
+ * Asks all servers once that were not heard a moment ago: resolves as soon as a candidate has answered or a worker is there, and
+ * with false when all was in vain.
+ */
 export async function firstAnswer({ candidates, all, remote }: Wanted): Promise<boolean> {
   for (const each of all) if (!candidates.includes(each)) void each.presence.known()
   const looks = candidates.map(each => each.presence.known())

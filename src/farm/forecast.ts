@@ -163,6 +163,7 @@ function playList({ waiting, lanes, atOnce, runOf }: Play): void {
 }
 
 function finishRun(run: RunForecast, lanes: readonly Lane[]): void {
+  for (const share of run.shares) share.workS = rounded(share.workS)
   if (run.unmeasured.works.length > 0) return
   const end = lastEnd(lanes.flatMap(lane => lane.endOf(run.run) ?? []))
   if (end) run.endsIn = { lowS: rounded(end.lowS), highS: rounded(end.highS) }

@@ -19,7 +19,10 @@ export function isSha256(text: string): boolean {
   return sha256Form.test(text)
 }
 
-/** The same as `sha256`, beside the event loop where the bytes are so many that hashing them would be felt. Rejects for shared memory. */
+/**
+ * The same as `sha256`, beside the event loop where the bytes are so many that hashing them would be felt; such bytes must not
+ * lie in shared memory, for which it rejects.
+ */
 export async function sha256Aside(bytes: Uint8Array): Promise<string> {
   if (bytes.length <= feltSizeBytesMin) return sha256(bytes)
   return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex')

@@ -144,9 +144,7 @@ function describeForecast({ toRender }: PlannedWork, found: RunForecast | undefi
   const slots = unfit.reduce((sum, each) => sum + each.slots, 0)
   return {
     switches,
-    servers: shares
-      .toSorted((a, b) => (a.server < b.server ? -1 : 1))
-      .map(each => ({ ...each, workS: Math.round(each.workS * 10) / 10 })),
+    servers: shares.toSorted((a, b) => (a.server < b.server ? -1 : 1)),
     ...(slots > 0 && { unfit: { slots, servers: [...reasons.values()] } }),
     ...(endsIn && toRender > slots && { endsIn }),
     unmeasured: [
