@@ -9,6 +9,7 @@ import type { Desk } from './desk.js'
 import { describeLacks, type Lack } from './lacks.js'
 import { exceededLimit, type Limits } from './limits.js'
 import type { RemoteWork } from './remote-work.js'
+import { whyLeft } from './room.js'
 import type { RunGroup } from './run-backlog.js'
 import type { ServerWorker } from './server-worker.js'
 import type { Given, Waiting } from './worker-host.js'
@@ -151,7 +152,7 @@ export class Allotment {
   private mayTry(worker: ServerWorker, group: RunGroup, failedOn: ReadonlySet<string>): boolean {
     if (failedOn.size === 0) return true
     const others = this.othersOf(worker).filter(
-      other => !failedOn.has(other.entry.name) && other.isTaking() && other.fitness.whyUnfit(group) === undefined,
+      other => !failedOn.has(other.entry.name) && other.isTaking() && this.isFor(other, group),
     )
     if (failedOn.has(worker.entry.name))
       return others.length === 0 && this.host.remote?.mayTry(group, failedOn) !== true
@@ -199,12 +200,17 @@ export class Allotment {
   }
 
   private mayRun(worker: ServerWorker, group: RunGroup): boolean {
-    if (worker.renderer !== group.renderer || worker.fitness.whyUnfit(group) !== undefined) return false
+    if (worker.renderer !== group.renderer || !this.isFor(worker, group)) return false
     if (this.host.desk.isFull(group.run)) return false
     return (
       this.isAllowed(group.tags) &&
       exceededLimit(worker.entry.limits ?? {}, group.tags, tag => worker.jobsOf(tag)) === undefined
     )
+  }
+
+  /** Whether it can render a group, as far as one knows, and nobody has more room for it. */
+  private isFor(worker: ServerWorker, group: RunGroup): boolean {
+    return worker.fitness.whyUnfit(group) === undefined && whyLeft(worker, this.host.workers(), group) === undefined
   }
 
   /** As the choice sees the farm; what it may need of it is found out when it asks. */

@@ -8,6 +8,7 @@ import type { Active, ServerStatus } from './worker-host.js'
 interface Described extends Pick<ServerStatus, 'speeds' | 'rendered' | 'failed'> {
   presence: Presence
   fitness: Fitness
+  avoided: string | undefined
   renderer: string | undefined
   loaded: RunGroup | undefined
   jobs: readonly Active[]
@@ -16,10 +17,9 @@ interface Described extends Pick<ServerStatus, 'speeds' | 'rendered' | 'failed'>
 /** What a server is doing, for screens and programs. */
 export function describeServer(
   { name, provider, url, labels = [] }: ServerEntry,
-  { presence, fitness, renderer, loaded, jobs, speeds, rendered, failed }: Described,
+  { presence, fitness, avoided, renderer, loaded, jobs, speeds, rendered, failed }: Described,
 ): ServerStatus {
   const { state, reason, probe } = presence
-  const avoided = fitness.avoided(state, reason)
   return {
     name,
     ...(url !== undefined && { url: shownAddress(url) }),

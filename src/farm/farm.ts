@@ -277,6 +277,7 @@ export class Farm implements FarmSide {
       steal: () => this.allotment.steal(worker),
       finish: claim => this.allotment.finish(claim),
       hasOthers: () => this.allotment.hasOthers(worker),
+      whySpared: () => this.outlook.whySpared(worker),
       changed: () => this.wake(),
       progress,
     })

@@ -8,6 +8,7 @@ import type { Desk } from './desk.js'
 import type { ForecastServer, RunForecast, WaitingGroup } from './forecast-shapes.js'
 import { forecast } from './forecast.js'
 import { exceededLimit, type Limits } from './limits.js'
+import { whyLeft } from './room.js'
 import type { RunGroup, SlotStand } from './run-backlog.js'
 import type { ServerWorker } from './server-worker.js'
 import type { Speeds } from './speeds.js'
@@ -139,6 +140,14 @@ export class Outlook {
     return [...here, ...(this.host.remote?.stands(group) ?? [])]
   }
 
+  /** Why a server leaves some of what waits to others, in one sentence. */
+  whySpared(worker: ServerWorker): string | undefined {
+    const waiting = worker.room.isTight ? this.host.desk.backlog() : []
+    const same = waiting.filter(group => group.renderer === worker.renderer)
+    const [why] = same.flatMap(group => whyLeft(worker, this.host.workers(), group) ?? [])
+    return why && `It is spared what is too large for it: ${why}`
+  }
+
   /** Where a slot of a run is being rendered. */
   jobOf(run: string, ordinal: number): JobStand | undefined {
     for (const worker of this.host.workers()) {
@@ -193,8 +202,10 @@ export class Outlook {
     const planned = new Set(more.map(({ run }) => run))
     const waiting = desk.backlog().filter(({ run }) => !planned.has(run))
     const groups = [...waiting.map(each => ({ ...each, since: each.since - now })), ...more]
+    const lackOf = (group: WaitingGroup, server: string) => lacks.get(group.lane)?.get(server)
     const whyUnfit = (worker: ServerWorker) => (group: WaitingGroup) =>
-      lacks.get(group.lane)?.get(worker.entry.name) ?? this.whyUnfit(worker, group)
+      lackOf(group, worker.entry.name) ??
+      this.whyUnfit(worker, group, other => lackOf(group, other.entry.name) === undefined)
     const taking = this.host.workers().filter(each => each.isTaking())
     const servers = taking.flatMap(worker => toServer(worker, whyUnfit(worker)))
     return forecast({ groups, servers, rates: speeds.export(), limits, ...(stepsMax !== undefined && { stepsMax }) })
@@ -216,11 +227,12 @@ export class Outlook {
     }
   }
 
-  /** Why a server can never render a group as things stand. */
-  private whyUnfit(worker: ServerWorker, group: RunGroup): string | undefined {
+  /** Why a server does not render a group as things stand. `mayRun` is told more that keeps another from it. */
+  private whyUnfit(worker: ServerWorker, group: RunGroup, mayRun?: Parameters<typeof whyLeft>[3]): string | undefined {
     const neverOf = (limits: Limits) => exceededLimit(limits, group.tags, () => 0)
     const never = neverOf(this.host.limits) ?? neverOf(worker.entry.limits ?? {})
-    return worker.fitness.whyUnfit(group) ?? (never === undefined ? undefined : `The limit "${never}" is 0`)
+    if (never !== undefined) return `The limit "${never}" is 0`
+    return worker.fitness.whyUnfit(group) ?? whyLeft(worker, this.host.workers(), group, mayRun)
   }
 
   private limitOf(worker: ServerWorker, { tags }: RunGroup): ServerStand['limit'] {

@@ -14,6 +14,7 @@ import { failureOf, unforeseen } from './failure-of.js'
 import { Fitness } from './fitness.js'
 import { isOfTheHome } from './open-run.js'
 import { Presence } from './presence.js'
+import { Room } from './room.js'
 import type { RunGroup } from './run-backlog.js'
 import { Settled } from './settled.js'
 import { pause, Signal } from './signal.js'
@@ -41,6 +42,7 @@ export class ServerWorker {
   private readonly connection: Connection
   readonly presence: Presence
   readonly fitness: Fitness
+  readonly room: Room
   private readonly estimates: Estimates
   private readonly active = new Map<string, Active>()
   private readonly claims = new Map<string, Claim>()
@@ -77,6 +79,7 @@ export class ServerWorker {
       },
       went: () => this.forgetIt(),
     })
+    this.room = new Room(entry, this.presence)
     this.estimates = new Estimates(entry, host.speeds)
     this.settled = new Settled(connection)
     this.checked = new CheckedGraphs(connection, this.abort.signal)
@@ -218,7 +221,8 @@ export class ServerWorker {
   status(): ServerStatus {
     const { presence, fitness, renderer, loaded, jobs, rendered, failed } = this
     const speeds = this.host.speeds.of(this.entry.name)
-    return describeServer(this.entry, { presence, fitness, renderer, loaded, jobs, speeds, rendered, failed })
+    const avoided = fitness.avoided(presence.state, presence.reason) ?? this.host.whySpared()
+    return describeServer(this.entry, { presence, fitness, avoided, renderer, loaded, jobs, speeds, rendered, failed })
   }
 
   async cancel(isMeant: (job: Job, attempt: number) => boolean): Promise<void> {

@@ -66,6 +66,8 @@ export interface WorkerHost {
   finish(claim: Claim): Promise<void>
   /** Whether another server of its renderer takes jobs. */
   hasOthers(): boolean
+  /** Why it leaves some of what waits to others, in one sentence. */
+  whySpared(): string | undefined
   /** Something is known that others may wait for: a server came, or went. */
   changed(): void
   progress(job: Job, server: string, value: number, max: number): void

@@ -65,6 +65,14 @@ export const serverSchema = {
       items: quietHoursText,
       description: 'When it gets no new jobs, in local time: [days] from-to, also over midnight',
     },
+    vramGB: {
+      type: 'number',
+      exclusiveMinimum: 0,
+      maximum: 10_000,
+      description:
+        'Memory of its card, as it is sold, where the server tells another or none: larger models go elsewhere',
+      examples: [24],
+    },
     limits: { ...limits, description: 'As the limits of the home, for this server alone' },
     pricePerHour: {
       type: 'number',

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { chooseLane } from '../farm/choose-lane.js'
 import { mayComeLater } from '../farm/remote-work.js'
+import { whyLeft } from '../farm/room.js'
 import type { RunGroup } from '../farm/run-backlog.js'
 import { ServerWorker } from '../farm/server-worker.js'
 import { pause } from '../farm/signal.js'
@@ -140,6 +141,7 @@ class RemoteWorker implements RunningWorker {
         return this.claims?.release(claim)
       },
       hasOthers: () => this.hasOthers(worker),
+      whySpared: () => undefined,
       changed: () => undefined,
       progress: () => undefined,
     })
@@ -169,13 +171,13 @@ class RemoteWorker implements RunningWorker {
       const claim = await claims.claim(lane)
       waiting.delete(lane)
       if (!claim) continue
-      if (this.book.isOpen(claim.job.id)) {
-        // An earlier attempt of it, which the owner has given up, is still here.
+      const group = groupOf(claim.job, lane)
+      // An earlier attempt of it, which the owner has given up, is still here; or another server has more room.
+      if (this.book.isOpen(claim.job.id) || whyLeft(worker, this.workers, group) !== undefined) {
         this.leave(worker, lane, elsewhereMs)
         await claims.release(claim)
         continue
       }
-      const group = groupOf(claim.job, lane)
       const lack = await worker.check(claim.job).catch((error: unknown) => {
         void claims.release(claim)
         throw error
