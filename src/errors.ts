@@ -40,6 +40,7 @@ export interface Details {
   SERVER_UNFIT: { server: string; problems: readonly Problem[] }
   SERVER_INVALID: { server: string; problems: readonly Problem[] }
   SERVER_EXISTS: { server: string }
+  SERVER_ADDRESS_TAKEN: { server: string }
   OUTPUT_INVALID: { reason: string }
   PICTURES_FAILED: { reason: string }
   IMAGE_UNTRACED: { image: string }
@@ -103,6 +104,8 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   SERVER_INVALID: d => `Server ${d.server} cannot be used: ${listProblems(d.problems)}`,
   SERVER_EXISTS: d =>
     `A server is named "${d.server}" already: choose another name, or take that one away first with "foundry servers remove ${d.server}"`,
+  SERVER_ADDRESS_TAKEN: d =>
+    `"${d.server}" has this address already: more jobs at once are its "depth"; to rename it, take it away first`,
   OUTPUT_INVALID: d => `The server's output is not a usable picture: ${d.reason}`,
   PICTURES_FAILED: d => `The thread that works on pictures failed: ${d.reason}`,
   IMAGE_UNTRACED: d => `${d.image} carries no foundry record: only pictures made by a foundry can be reproduced`,

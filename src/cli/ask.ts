@@ -46,9 +46,10 @@ export function ask(config: Config, terminal: Terminal) {
   return {
     listRuns: ({ state, limit }: ListFlags) =>
       through(async door => {
-        const answer = await door.call('runs.list', { state, limit })
-        const runs = answer.runs.map(run => ({ ...run, state: stateAt(door, run.state) }))
-        terminal.answer({ ...answer, runs })
+        const answer = await door.call('runs.list', { state: asJournaled(state), limit })
+        const shown = answer.runs.map(run => ({ ...run, state: stateAt(door, run.state) }))
+        const runs = shown.filter(run => state === undefined || run.state === state)
+        terminal.answer({ ...answer, total: runs.length === 0 ? 0 : answer.total, runs })
         if (answer.all === 0) terminal.say('No runs yet: "foundry render PATH" makes one.')
         else if (runs.length === 0)
           terminal.say(`No run is ${state}. Runs in all: ${answer.all} ("foundry runs list").`)
@@ -73,9 +74,10 @@ export function ask(config: Config, terminal: Terminal) {
       }),
     showRun: (id: string, { state, limit }: ListFlags) =>
       through(async door => {
-        const answer = await door.call('runs.show', { id, state, limit })
+        const answer = await door.call('runs.show', { id, state: asJournaled(state), limit })
         const found = stateAt(door, answer.state)
-        const slots = answer.slots.map(slot => ({ ...slot, state: stateAt(door, slot.state) }))
+        const shown = answer.slots.map(slot => ({ ...slot, state: stateAt(door, slot.state) }))
+        const slots = shown.filter(slot => state === undefined || slot.state === state)
         terminal.answer({ ...answer, state: found, slots })
         terminal.say(
           `${answer.run} is ${found}: ${answer.counts['done']} of ${answer.counts['slots']} done\n  ${answer.folder}`,
@@ -299,6 +301,11 @@ function describeDetails(details: Record<string, unknown>): string {
 /** What nobody works at does not run, whatever the journal said last. */
 function stateAt({ owner }: Door, state: string): string {
   return owner === undefined && state === 'running' ? 'interrupted' : state
+}
+
+/** The state that the journal has for what is shown as another. */
+function asJournaled(state: string | undefined): string | undefined {
+  return state === 'interrupted' ? 'running' : state
 }
 
 function interrupt({ running, ...counts }: Record<string, number>): Record<string, number> {

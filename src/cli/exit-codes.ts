@@ -46,6 +46,7 @@ const codeByError: Record<ErrorCode, number> = {
   SERVER_UNFIT: exitCodes.someFailed,
   SERVER_INVALID: exitCodes.badInput,
   SERVER_EXISTS: exitCodes.badInput,
+  SERVER_ADDRESS_TAKEN: exitCodes.badInput,
   OUTPUT_INVALID: exitCodes.someFailed,
   PICTURES_FAILED: exitCodes.internal,
   IMAGE_UNTRACED: exitCodes.badInput,

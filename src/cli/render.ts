@@ -31,6 +31,7 @@ import {
 } from './report-render.js'
 import { type ServerWatch, watchServers } from './render-servers.js'
 import { counted, type Terminal } from './terminal.js'
+import { type StandstillWatch, watchStandstill } from './watch-standstill.js'
 
 export interface RenderOptions {
   submission: Omit<Submission, 'path'>
@@ -109,6 +110,7 @@ async function renderDrops(
     const seen = await waitForRuns(door, submitted, {
       progress,
       servers: watchServers(terminal),
+      standstill: watchStandstill(terminal),
       stops: [interrupt.signal, ...(limit ? [limit] : [])],
     })
     await tellReasons(door, seen)
@@ -221,10 +223,17 @@ function isNews(problem: Problem, told: Set<string>): boolean {
   return !told.has(key) && told.add(key) !== undefined
 }
 
+interface Watches {
+  progress: Progress
+  servers: ServerWatch
+  standstill: StandstillWatch
+  stops: readonly AbortSignal[]
+}
+
 async function waitForRuns(
   door: Door,
   submitted: readonly Begun[],
-  { progress, servers, stops }: { progress: Progress; servers: ServerWatch; stops: readonly AbortSignal[] },
+  { progress, servers, standstill, stops }: Watches,
 ): Promise<Outcome[]> {
   const open = new Set(submitted.map(each => each.run))
   const before = new Map(submitted.map(each => [each.run, each.before]))
@@ -252,6 +261,10 @@ async function waitForRuns(
       await startFarm(started, open)
     }
     await servers.look(door)
+    await standstill.look(
+      door,
+      [...outcomes.values()].filter(each => open.has(each.run)),
+    )
     await nextNews(door, stop)
   }
 }

@@ -112,7 +112,7 @@ function addRuns(program: Command, host: CommandHost): void {
   runs
     .command('list', { isDefault: true })
     .description('Lists runs, the newest first.')
-    .addOption(new Option('--state <state>', 'only runs in this state').choices(runStates))
+    .addOption(new Option('--state <state>', 'only runs in this state').choices([...runStates, 'interrupted']))
     .option('--limit <n>', 'at most this many', countingNumber, 50)
     .allowExcessArguments()
     .addHelpText(
@@ -131,7 +131,7 @@ function addRuns(program: Command, host: CommandHost): void {
   runs
     .command('show <run>')
     .description('Shows a run and its slots.')
-    .addOption(new Option('--state <state>', 'only slots in this state').choices(slotStates))
+    .addOption(new Option('--state <state>', 'only slots in this state').choices([...slotStates, 'interrupted']))
     .option('--limit <n>', 'at most this many slots', countingNumber, 50)
     .addHelpText('after', examples([['foundry runs show aurora --state failed', 'what failed, and why']]))
     .action(

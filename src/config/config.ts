@@ -8,7 +8,15 @@ import { type ConfigFile, configFileSchema, type ServerEntry } from '../schema/c
 import type { Family } from '../schema/template.js'
 import { type HomePaths, homePaths } from './home-paths.js'
 import { packageRoot } from './package-root.js'
-import { defaultServerUrl, isAddress, proposeAddress, resolveOptions, resolveServer, server } from './server-entry.js'
+import {
+  defaultServerUrl,
+  isAddress,
+  proposeAddress,
+  resolveOptions,
+  resolveServer,
+  sameAddresses,
+  server,
+} from './server-entry.js'
 import { fromEnvironment } from './variables.js'
 
 /** The whole configuration: complete, checked, frozen. Times are in milliseconds. */
@@ -93,6 +101,10 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
     if (names.has(name))
       tell({ severity: 'error', code: 'CONFIG_SERVER_DUPLICATE', message: `Two servers are named "${name}"` })
     names.add(name)
+  }
+  for (const [first, second] of sameAddresses(servers)) {
+    const message = `"${first}" and "${second}" have the same address: more jobs at once are its "depth"`
+    tell({ severity: 'error', code: 'CONFIG_SERVER_DUPLICATE', message })
   }
   const token = fromEnvironment(file.api?.token, { env, path: 'api.token', tell }) ?? env['FOUNDRY_API_TOKEN']
   const engine = file.engine && { name: file.engine.name, options: file.engine.options ?? {} }

@@ -104,6 +104,17 @@ export function shownAddress(url: string): string {
   return `${parts.origin}${parts.pathname}`
 }
 
+/** Names of servers that are one and the same, in pairs. Each `draft` is a server of its own. */
+export function sameAddresses(servers: readonly Pick<ServerEntry, 'name' | 'url'>[]): [string, string][] {
+  const known = new Map<string, string>()
+  return servers.flatMap(({ name, url = defaultServerUrl }): [string, string][] => {
+    const address = URL.canParse(url) ? new URL(url).href.replace(/\/$/, '') : url
+    const first = known.get(address)
+    if (first === undefined) known.set(address, name)
+    return first === undefined || url === 'draft' ? [] : [[first, name]]
+  })
+}
+
 /** The embedded draft server, or a URL. */
 export function isAddress(text: string): boolean {
   return text === 'draft' || isHttpUrl(text)

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { failure, type Problem, reasonOf } from '../errors.js'
-import { findSecrets, proposeAddress } from '../config/server-entry.js'
+import { findSecrets, proposeAddress, sameAddresses } from '../config/server-entry.js'
 import type { ServerStatus } from '../farm/worker-host.js'
 import { takeTurns } from '../files/take-turns.js'
 import { type ServerEntry, type ServerMode, serverSchema } from '../schema/config.js'
@@ -65,6 +65,8 @@ export const addServer = defineOperation({
       if (isKnown && farm.has(server)) return false
       if ((known && !isKnown) || (farm.has(server) && !isStandIn(foundry, server)))
         throw failure('SERVER_EXISTS', { server })
+      const other = isKnown ? undefined : findSameAddress(foundry, entry)
+      if (other !== undefined) throw failure('SERVER_ADDRESS_TAKEN', { server: other })
       const opened = await foundry.openServer(entry)
       try {
         if (!isKnown) await ledger.append({ kind: 'server-added', at: Date.now(), server, entry, by: caller.by })
@@ -181,6 +183,11 @@ function checkEntry(entry: ServerEntry, { reach }: Caller): void {
     if (entry.headers) problems.push({ ...tell('SERVER_SECRET_REMOTE', secret, 'headers'), ...next })
   }
   if (problems.length > 0) throw failure('SERVER_INVALID', { server, problems })
+}
+
+function findSameAddress(foundry: Foundry, entry: ServerEntry): string | undefined {
+  const others = foundry.farm.status().filter(({ name, url }) => url !== undefined && !isStandIn(foundry, name))
+  return others.find(other => other.name !== entry.name && sameAddresses([other, entry]).length > 0)?.name
 }
 
 /** The usual address, which is tried while no server is named. */

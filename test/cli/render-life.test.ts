@@ -121,6 +121,13 @@ t.test('a server that dies meanwhile is named, and once more when it is back', a
   t.equal(err.match(/answers again/g)?.length, 1, err)
 })
 
+t.test('where nothing goes on, the reason is told', async t => {
+  const home = t.testdir({ ...files, 'foundry.yaml': 'templates: [tiny]\nlimits: { sd15: 0 }' })
+  const { code, err } = await foundry(['render', 'a.json', ...at, '--timeout', '7'], { cwd: home })
+  t.equal(code, 124)
+  t.equal(err.match(/a-[0-9a-f]{10} does not go on: [^\n]*The limit "sd15" is 0/g)?.length, 1, err)
+})
+
 t.test('a run is of one renderer: where drafts and real servers are listed, the real ones render it', async t => {
   const real = await startDraftServer({
     isDisguised: true,

@@ -41,6 +41,12 @@ t.test('what nobody works at does not run, and what is not there is said', async
   t.ok(interrupted.slots.some(({ state }) => state === 'interrupted'))
   t.notOk(interrupted.slots.some(({ state }) => state === 'running'))
   t.match(await foundryJson(['runs'], call), { answer: { runs: [{ state: 'interrupted' }] } })
+  const listed = await foundryJson(['runs', 'list', '--state', 'interrupted'], call)
+  t.match(listed, { answer: { total: 1, runs: [{ state: 'interrupted' }] } })
+  t.match(await foundryJson(['runs', 'list', '--state', 'running'], call), {
+    answer: { total: 0, runs: { length: 0 } },
+  })
+  t.match(await foundry(['runs', 'show', 'a', '--state', 'interrupted'], call), { out: /a\/tiny-0001 +interrupted/ })
 
   const none = { code: 0, out: 'No run is failed. Runs in all: 1 ("foundry runs list").\n' }
   t.match(await foundry(['runs', 'list', '--state', 'failed'], call), none)

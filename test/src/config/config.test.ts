@@ -6,6 +6,7 @@ t.test('loadConfig names every mistake of a home, each with its place', async t 
     'foundry.yaml': `servers:
   - { name: a, url: http://gpu1:8188, token: '\${ONE}' }
   - { name: a, url: http://gpu2:8188 }
+  - { name: b, url: HTTP://GPU2:8188/ }
 api: { token: '\${TWO}' }
 engine: { name: bullmq, options: { password: '\${THREE}' } }
 `,
@@ -18,6 +19,10 @@ engine: { name: bullmq, options: { password: '\${THREE}' } }
   const problems = [
     unset('ONE', 'servers.a.token'),
     { code: 'CONFIG_SERVER_DUPLICATE', message: 'Two servers are named "a"' },
+    {
+      code: 'CONFIG_SERVER_DUPLICATE',
+      message: '"a" and "b" have the same address: more jobs at once are its "depth"',
+    },
     unset('TWO', 'api.token'),
     unset('THREE', 'engine.options.password'),
   ].map(each => ({ severity: 'error', file: 'foundry.yaml', ...each }))

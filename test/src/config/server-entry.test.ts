@@ -3,6 +3,7 @@ import {
   findSecrets,
   resolveOptions,
   resolveServer,
+  sameAddresses,
   server,
   shownAddress,
   shownOptions,
@@ -17,6 +18,24 @@ t.test('resolveServer takes secrets from the environment, and names what is wron
   t.match(resolveServer({ ...entry, url: 'gpu2:8188' }, { ONE: '1' }).problems, [
     { code: 'CONFIG_URL_INVALID', path: 'url', found: 'gpu2:8188', allowed: /http:\/\/gpu2:8188/ },
     { code: 'CONFIG_VARIABLE_UNSET', path: 'headers.x-key', message: /TWO/ },
+  ])
+})
+
+t.test('sameAddresses finds servers that are listed twice', async t => {
+  const servers = [
+    { name: 'a', url: 'http://gpu:8188' },
+    { name: 'b', url: 'http://gpu:8188/' },
+    { name: 'c', url: 'http://gpu:8188/comfy' },
+    { name: 'd', url: 'https://gpu:8188' },
+    { name: 'e' },
+    { name: 'f', url: 'http://127.0.0.1:8188' },
+    { name: 'g', url: 'draft' },
+    { name: 'h', url: 'draft' },
+    { name: 'i', url: 'no address' },
+  ]
+  t.strictSame(sameAddresses(servers), [
+    ['a', 'b'],
+    ['e', 'f'],
   ])
 })
 

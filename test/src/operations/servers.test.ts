@@ -81,6 +81,7 @@ t.test('a server is added while a run goes on, and works on it; the next start k
   for (const [input, code] of [
     [{ name: 'gpu1', url: 'http://other' }, 'SERVER_EXISTS'],
     [{ name: 'gpu0', url: 'http://other' }, 'SERVER_EXISTS'],
+    [{ name: 'gpu2', url: `${urls[1]}/` }, 'SERVER_ADDRESS_TAKEN'],
     [{ name: 'gpu2', url: 'gpu2:8188' }, 'SERVER_INVALID'],
     [{ name: 'gpu2', url: 'file:///etc/passwd' }, 'SERVER_INVALID'],
     [{ name: 'gpu2', url: 'draft' }, 'SERVER_INVALID'],
