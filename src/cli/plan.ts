@@ -21,11 +21,19 @@ export async function planDrops(
   if (!terminal.isJson)
     for (const { drop, problems } of answer.refused)
       terminal.fail(failure('DROP_INVALID', { drop: basename(drop), problems }))
-  const exitCode = answer.refused.length > 0 ? exitCodes.badInput : exitCodes.done
+  const exitCode = codeOf(answer)
   terminal.answer({ exitCode, ...answer })
   for (const run of answer.runs) sayRun(run, terminal)
   sayAll(answer, terminal)
   return exitCode
+}
+
+/** As a render would end as things stand, so that a script learns it before anything is spent. */
+function codeOf({ refused, runs }: PlanAnswer): number {
+  if (refused.length > 0) return exitCodes.badInput
+  const unfit = runs.flatMap(each => each.unfit ?? [])
+  if (unfit.length === 0) return exitCodes.done
+  return unfit.every(({ servers }) => servers.length === 0) ? exitCodes.noServer : exitCodes.someFailed
 }
 
 function sayRun(run: PlannedRun, terminal: Terminal): void {

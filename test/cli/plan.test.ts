@@ -115,6 +115,7 @@ t.test('a plan shares among servers, and says what one lacks and where to copy i
 
   writeFileSync(join(home, 'foundry.yaml'), JSON.stringify({ servers: servers.slice(1) }))
   const none = await foundryJson<Plan>(['plan', ...words, '--seed', '5'], call)
+  t.equal(none.code, 1)
   t.match(none.answer.runs, [{ servers: [], unfit: { slots: 6, servers: [{ server: 'gpu2', reason: copy }] } }])
   t.notOk(none.answer.runs[0]?.endsIn)
 })
@@ -140,7 +141,7 @@ t.test('a plan refuses what cannot be rendered, and plans the rest', async t => 
   const said = await foundry(['plan', 'a.json', 'b.json', '--server', server.url], call)
   t.match(said, { code: 2, out: /^a-.*2 to render/, err: /error b\.json is refused/ })
   const away = await foundryJson<Plan>(['plan', 'a.json', '--server', 'http://127.0.0.1:9'], call)
-  t.match(away, { code: 0, answer: { runs: [{ toRender: 2, servers: [], away: [{ reason: /not reachable/ }] }] } })
+  t.match(away, { code: 3, answer: { runs: [{ toRender: 2, servers: [], away: [{ reason: /not reachable/ }] }] } })
 })
 
 t.test('with a daemon: what waits before it counts, runs tell when they end, and each slot why it is so', async t => {
