@@ -14,6 +14,9 @@ export interface ServerIdentity {
 /** The first version that takes prompt ids from its clients, without which no attempt can be found again. */
 const oldestVersion = '0.3.45'
 
+/** What ComfyUI tells of every card under DirectML, which it cannot measure (`get_total_memory`). */
+const unmeasuredBytes = 2 ** 30
+
 /** Reads `/system_stats`. `label` names the server in messages. Throws COMFYUI_SERVER_TOO_OLD, COMFYUI_SERVER_FOREIGN. */
 export function readIdentity(body: unknown, label: string): ServerIdentity {
   const { system, devices } = recordOf(body)
@@ -23,12 +26,13 @@ export function readIdentity(body: unknown, label: string): ServerIdentity {
     throw comfyFailure('SERVER_TOO_OLD', { server: label, version, oldest: oldestVersion })
   const cacheMode = cacheModeOf(listOf(system['argv']).map(String), version)
   const { vram_total: total, vram_free: free } = recordOf(listOf(devices)[0])
+  const isMeasured = total !== unmeasuredBytes
   return {
     renderer: system['foundry_draft'] ? 'draft' : 'comfyui',
     ...(version !== undefined && { version }),
     ...(cacheMode !== undefined && { cacheMode }),
-    ...(typeof total === 'number' && { vramTotalBytes: total }),
-    ...(typeof free === 'number' && { vramFreeBytes: free }),
+    ...(isMeasured && typeof total === 'number' && { vramTotalBytes: total }),
+    ...(isMeasured && typeof free === 'number' && { vramFreeBytes: free }),
   }
 }
 

@@ -45,6 +45,14 @@ t.test('probe tells what the server is and has', async t => {
   )
 })
 
+t.test('probe believes no figure that stands for an unknown one', async t => {
+  const { server, connection } = await startConnection(t)
+  const devices = [{ type: 'privateuseone', vram_total: 1024 ** 3, vram_free: 1024 ** 3 }]
+  server.answers.set('GET /system_stats', (_, response) => sendJson(response, { system: {}, devices }))
+  const probe = await connection.probe(signal)
+  t.notOk('vramTotalBytes' in probe || 'vramFreeBytes' in probe)
+})
+
 t.test('probe tolerates a server without optional routes, and knows a draft server', async t => {
   const { server, connection } = await startConnection(t)
   server.answers.set('GET /system_stats', (_, response) => sendJson(response, { system: { foundry_draft: true } }))
