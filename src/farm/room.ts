@@ -8,7 +8,8 @@ import type { RunGroup } from './run-backlog.js'
 interface Candidate {
   entry: Pick<ServerEntry, 'name' | 'limits'>
   renderer: string | undefined
-  fitness: Pick<Fitness, 'whyUnfit'>
+  presence: Pick<Presence, 'state'>
+  fitness: Pick<Fitness, 'whyUnfit' | 'isTaking'>
   room: Pick<Room, 'lackFor'>
   isTaking(): boolean
 }
@@ -69,14 +70,19 @@ export function whyLeft(
   const larger = workers.find(
     other =>
       other !== worker &&
-      other.renderer === group.renderer &&
-      other.isTaking() &&
+      (other.renderer ?? group.renderer) === group.renderer &&
+      mayTake(other) &&
       other.fitness.whyUnfit(group) === undefined &&
       other.room.lackFor(group) === undefined &&
       exceededLimit(other.entry.limits ?? {}, group.tags, () => 0) === undefined &&
       mayRun(other),
   )
   return larger && `${lack}, and ${larger.entry.name} has room`
+}
+
+/** One that was not heard yet is waited for until it has answered, or does not. */
+function mayTake(server: Candidate): boolean {
+  return server.isTaking() || (server.presence.state === 'unknown' && server.fitness.isTaking(0))
 }
 
 function inGB(bytes: number): string {

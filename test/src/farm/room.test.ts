@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { RunState } from '../../../src/record/state.js'
 import { ended, openFarm } from './open-farm.js'
@@ -63,6 +64,27 @@ t.test('what the configuration says of a card counts more than what the server s
   const run = await open.accept('one', 6)
   await ended(run)
   t.equal(doneOn(run, 'large'), 6)
+})
+
+t.test('a server that has not answered yet is waited for, one that does not answer is not', async t => {
+  for (const answers of [true, false]) {
+    const servers = cards(8 * gb, 24 * gb)
+    const { probe } = servers.large.with()
+    const late = async () => {
+      await sleep(300)
+      if (!answers) throw new Error('nobody is there')
+      return probe()
+    }
+    const open = await openFarm(t, {
+      folder: join(folder, `late-${answers}`),
+      seed: 1,
+      servers: { ...servers, large: { with: () => ({ probe: late }) } },
+    })
+    await open.farm.start()
+    const run = await open.accept('one', 4)
+    await ended(run)
+    t.strictSame([doneOn(run, 'small'), doneOn(run, 'large')], answers ? [0, 4] : [4, 0])
+  }
 })
 
 t.test('where nobody who takes jobs has room, the small card renders it', async t => {
