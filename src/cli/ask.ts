@@ -9,6 +9,7 @@ import type { ActAnswer } from '../operations/run-acts.js'
 import type { Wish } from '../operations/run-priority.js'
 import { describeSliders } from '../plan/slots.js'
 import { checkOwner, type ServerWish } from './check-owner.js'
+import { configChangedHint } from './config-changed.js'
 import { describeChange, describeCourse } from './describe-course.js'
 import { describeRange } from './describe-range.js'
 import { describeWait } from './describe-wait.js'
@@ -174,6 +175,7 @@ export function ask(config: Config, terminal: Terminal) {
         terminal.say(owner ? `Process ${pid} works on ${rest.home} since ${startedAt}` : `Nobody works on ${rest.home}`)
         terminal.say(`runs   ${list(runs)}\nslots  ${list(slots)}`)
         if (owner && rest.endsIn) terminal.say(`ends   in ${describeRange(rest.endsIn)}`)
+        if (owner && rest.isConfigChanged) terminal.note(configChangedHint)
         const unfinished = (runs['waiting'] ?? 0) + (runs['interrupted'] ?? 0)
         if (!owner && unfinished > 0) terminal.say(goOnHint)
         for (const server of rest.servers)

@@ -28,12 +28,11 @@ export async function planDrops(
   return exitCode
 }
 
-/** As a render would end as things stand, so that a script learns it before anything is spent. */
+/** What the servers that are there lack would fail in a render; those that are away may come back. */
 function codeOf({ refused, runs }: PlanAnswer): number {
   if (refused.length > 0) return exitCodes.badInput
   const unfit = runs.flatMap(each => each.unfit ?? [])
-  if (unfit.length === 0) return exitCodes.done
-  return unfit.every(({ servers }) => servers.length === 0) ? exitCodes.noServer : exitCodes.someFailed
+  return unfit.some(({ servers }) => servers.length > 0) ? exitCodes.someFailed : exitCodes.done
 }
 
 function sayRun(run: PlannedRun, terminal: Terminal): void {

@@ -11,6 +11,7 @@ import { pause } from '../farm/signal.js'
 import type { RunSummary } from '../operations/run-summary.js'
 import type { Submission } from '../operations/submission.js'
 import type { Submitted } from '../operations/submit.js'
+import { configChangedHint } from './config-changed.js'
 import { checkOwner, type ServerWish } from './check-owner.js'
 import { describeChange } from './describe-course.js'
 import { type Door, openDoor } from './door.js'
@@ -132,9 +133,10 @@ async function renderDrops(
   }
 }
 
-/** A run is of one renderer: which one, where several are listed, is said once. */
+/** What may surprise: an edited configuration, and which renderer a new run is of where several are listed. */
 async function tellChoice(door: Door, terminal: Terminal): Promise<void> {
-  const { renderer, servers } = await door.call('status', {})
+  const { renderer, servers, isConfigChanged } = await door.call('status', {})
+  if (door.owner && isConfigChanged) terminal.note(configChangedHint)
   const others = servers.filter(each => each.renderer !== 'draft').map(each => each.name)
   if (renderer === 'draft' || others.length === servers.length) return
   terminal.note(

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { failure, hasErrors, type Problem } from '../errors.js'
 import { parseDocument } from '../files/document.js'
-import { readBounded } from '../files/read-bounded.js'
+import { type FileStamp, readBounded } from '../files/read-bounded.js'
 import { validateDocument } from '../files/validate.js'
 import { type ConfigFile, configFileSchema, type ServerEntry } from '../schema/config.js'
 import type { Family } from '../schema/template.js'
@@ -56,6 +56,8 @@ export interface Config {
   /** Folders that hold plugins, the shipped ones first. */
   pluginFolders: readonly string[]
   failpoints: string | undefined
+  /** Of `foundry.yaml` as it was read; undefined where there is none. */
+  fileStamp: FileStamp | undefined
   version: string
 }
 
@@ -92,7 +94,7 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
   const home = resolve(flags.home ?? env['FOUNDRY_HOME'] ?? findHome(process.cwd()) ?? process.cwd())
   const paths = homePaths(home)
   const problems: Problem[] = []
-  const file = await readConfigFile(paths.configFile, problems)
+  const { file, stamp } = await readConfigFile(paths.configFile, problems)
   const asked = serversOf(flags, env)
   const servers = (asked ?? file.servers ?? []).map(server => withEnvironment(server, env, problems))
   const tell = (problem: Problem) => problems.push({ ...problem, file: 'foundry.yaml' })
@@ -141,6 +143,7 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
     storage: file.storage === undefined ? paths.shared : resolve(home, file.storage),
     pluginFolders: [...new Set([join(packageRoot, 'plugins'), paths.plugins])],
     failpoints: env['FOUNDRY_FAILPOINTS'],
+    fileStamp: stamp,
     version,
   }
   return deepFreeze(config)
@@ -166,18 +169,21 @@ export function isHome(folder: string): boolean {
   return existsSync(join(folder, 'foundry.yaml')) || existsSync(join(folder, '.foundry'))
 }
 
-async function readConfigFile(path: string, problems: Problem[]): Promise<Partial<ConfigFile>> {
-  if (!existsSync(path)) return {}
-  const { bytes } = await readBounded(path, { sizeBytesMax: configSizeBytesMax })
+async function readConfigFile(
+  path: string,
+  problems: Problem[],
+): Promise<{ file: Partial<ConfigFile>; stamp?: FileStamp }> {
+  if (!existsSync(path)) return { file: {} }
+  const { bytes, stat: stamp } = await readBounded(path, { sizeBytesMax: configSizeBytesMax })
   const isEmpty = bytes
     .toString('utf8')
     .split('\n')
     .every(line => /^\s*(#|$)/.test(line))
-  if (isEmpty) return {}
+  if (isEmpty) return { file: {}, stamp }
   const document = parseDocument(bytes, { file: 'foundry.yaml', format: 'yaml' })
   const checked = validateDocument<typeof configFileSchema>(configFileSchema, document)
   problems.push(...checked.problems)
-  return checked.value ?? {}
+  return { file: checked.value ?? {}, stamp }
 }
 
 function serversOf(flags: ConfigFlags, env: NodeJS.ProcessEnv): ServerEntry[] | undefined {

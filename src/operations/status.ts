@@ -1,3 +1,4 @@
+import { sameStamp, stampAt } from '../files/read-bounded.js'
 import type { TimeRange } from '../farm/forecast-shapes.js'
 import { lastEnd } from '../farm/last-end.js'
 import { runStateOf } from '../record/state.js'
@@ -27,6 +28,7 @@ export const status = defineOperation({
       orphans: state.orphans,
       ...(foundry.intake && { intake: foundry.intake.status() }),
       ...(endsIn && { endsIn }),
+      isConfigChanged: await isConfigChanged(foundry),
       servers: foundry.farm.status(),
     }
   },
@@ -61,6 +63,12 @@ export const drops = defineOperation({
     }
   },
 })
+
+/** Whether `foundry.yaml` is not the one any more that this process was started with. */
+async function isConfigChanged({ config: { paths, fileStamp } }: Foundry): Promise<boolean> {
+  const now = await stampAt(paths.configFile)
+  return (now ?? fileStamp) !== undefined && !sameStamp(now, fileStamp)
+}
 
 /** Until everything that waits or runs has ended; absent where one of these runs was never measured. */
 function endOf(foundry: Foundry): TimeRange | undefined {

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readdir, writeFile } from 'node:fs/promises'
+import { appendFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -73,6 +73,11 @@ t.test('every command works the same with a daemon and without', async t => {
   }
   const own = await foundry(['render', 'a.json', '--count', '1', ...at], call)
   t.equal(own.code, 0)
+  const { answer: unchanged } = await foundryJson<{ isConfigChanged: boolean }>(['status'], call)
+  t.equal(unchanged.isConfigChanged, false)
+  await appendFile(join(home, 'foundry.yaml'), '\nprivacy: redact\n')
+  t.match(await foundry(['status'], call), { err: /foundry\.yaml was changed since/ })
+  t.match(await foundry(['render', 'a.json', '--count', '1', ...at], call), { err: /foundry\.yaml was changed since/ })
   t.notMatch(own.err, /no effect/, 'the servers of the daemon were named')
   await askAll()
   const away = await foundry(['runs', 'rm', 'a'], call)
@@ -103,7 +108,8 @@ t.test('drafts that a daemon would make real are refused', async t => {
   })
   const elsewhere = await foundry(['render', 'a.json', '--dry-run', '--server', 'http://127.0.0.1:9'], call)
   t.match(elsewhere, {
-    code: 0,
+    // The server of the daemon lacks the model.
+    code: 1,
     err: /http:\/\/127\.0\.0\.1:9 has no effect: process \d+ works on this home .*stop it \("kill \d+"\)/,
   })
   daemon.kill('SIGTERM')
