@@ -120,6 +120,22 @@ t.test('a plan shares among servers, and says what one lacks and where to copy i
   t.notOk(none.answer.runs[0]?.endsIn)
 })
 
+t.test('a model that is larger than a card is planned for, and rendered by, the server with room', async t => {
+  const models = { checkpoints: { 'v1-5-pruned-emaonly-fp16.safetensors': { sizeBytes: 2 ** 20 } } }
+  const start = () => startDraftServer({ isDisguised: true, models, faults: { prepared: true } })
+  const [small, big] = [await start(), await start()]
+  t.teardown(() => Promise.all([small.close(), big.close()]))
+  const servers = [
+    { name: 'small', url: small.url, vramGB: 0.5 / 1024 },
+    { name: 'big', url: big.url },
+  ]
+  const home = t.testdir({ ...files, 'foundry.yaml': JSON.stringify({ servers }) })
+  const { answer } = await foundryJson<Plan>(['plan', ...hero, '--count', '8'], { cwd: home })
+  t.match(answer.runs, [{ servers: [{ server: 'big', slots: 8 }] }])
+  t.match(await foundry(['render', ...hero, '--count', '8'], { cwd: home }), { code: 0 })
+  t.strictSame([small.ledger.length, big.ledger.length], [0, 8])
+})
+
 t.test('what was measured survives a restart', async t => {
   const server = await startDraftServer({ faults: { prepared: true, jobMs: 100, steps: 1 } })
   t.teardown(() => server.close())
