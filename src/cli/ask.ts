@@ -92,7 +92,7 @@ export function ask(config: Config, terminal: Terminal) {
           isSwept ? [describeSliders(sliders)] : []
         if (slots.length > 0)
           terminal.say(
-            table(slots.map(slot => [slot.slot, ...swept(slot), slot.state, slot.file ?? slot.reason ?? ''])),
+            table(slots.map(slot => [slot.slot, ...swept(slot), slot.state, slot.file ?? slot.reason ?? describeTries(slot)])),
           )
         if (answer.total > slots.length) terminal.say(`… ${answer.total - slots.length} more: --limit ${answer.total}`)
       }),
@@ -288,6 +288,12 @@ const doneBy: Record<ActName, string> = {
   'runs.approve': 'approved',
   'runs.cancel': 'cancelled',
   'runs.retry': 'to be tried again',
+}
+
+/** What a slot that still waits has gone through. */
+function describeTries({ failures }: { failures?: readonly { server: string; message: string }[] }): string {
+  const last = failures?.at(-1)
+  return last ? `tried ${counted(failures?.length ?? 0, 'time')}, at last on ${last.server}: ${last.message}` : ''
 }
 
 /** An act in one line; lists and the like are for programs. */

@@ -164,6 +164,17 @@ t.test('exit codes of what goes wrong', async t => {
   t.match(planned, { code: 0, answer: { runs: [{ slots: 2, isNew: true, state: 'dry run' }] } })
 })
 
+t.test('a slot that waits after failures says what it has gone through', async t => {
+  const failing = await startDraftServer({ faults: { prepared: true, failNext: 100 } })
+  t.teardown(() => failing.close())
+  const call = {
+    cwd: t.testdir({ ...files, 'foundry.yaml': 'attemptsMax: 20\ntemplates: [tiny]\n', 'a.json': kit('a') }),
+  }
+  t.match(await foundry(['render', 'a.json', '--server', failing.url, '--timeout', '1'], call), { code: 124 })
+  const shown = await foundry(['runs', 'show', 'a'], call)
+  t.match(shown, { code: 0, out: /a\/tiny-0001 +waiting +tried \d+ times?, at last on server-1: \S/ })
+})
+
 t.test('some failed, timed out, interrupted, and then done', async t => {
   const dir = t.testdir({ ...files, 'foundry.yaml': 'attemptsMax: 1\ntemplates: [tiny, small]\n', 'a.json': kit('a') })
   const call = { cwd: dir }
