@@ -87,7 +87,8 @@ export function kitOf({ talents }: Library, id: string): Talent {
   return talent
 }
 
-async function checkFolder(folder: string): Promise<void> {
+/** Throws FILE_UNREADABLE where no folder is. */
+export async function checkFolder(folder: string): Promise<void> {
   const reason = await stat(folder).then(
     stats => (stats.isDirectory() ? undefined : 'it is not a folder'),
     ({ code }: NodeJS.ErrnoException) => (code === 'ENOENT' ? 'there is no such folder' : (code ?? 'unreadable')),

@@ -2,8 +2,9 @@ import { type Command, Option } from 'commander'
 import type { LoraFamily } from '../library/lora-family.js'
 import { type CommandHost, examples } from './command-context.js'
 import type { ConvertFlags } from './talents-convert.js'
+import type { DeployFlags } from './talents-deploy.js'
 
-/** What is done with the weights of kits: `talents check`, `talents convert`. */
+/** What is done with the weights of kits: `talents check`, `talents convert`, `talents deploy`. */
 export function addWeightsCommands(talents: Command, host: CommandHost): void {
   talents
     .command('check [path...]')
@@ -45,6 +46,28 @@ export function addWeightsCommands(talents: Command, host: CommandHost): void {
       host.run<ConvertFlags, [string]>(async ({ terminal, config, flags }, word) => {
         const { convertWeights } = await import('./talents-convert.js')
         return convertWeights(await config(), terminal, { word, flags })
+      }),
+    )
+  talents
+    .command('deploy [id...]')
+    .summary('put kits where servers find them')
+    .description(
+      'Puts the weights of kits, all that are of use where none is named, into the LoRA folders of servers, under names by which these find them: as a second name of the same file, or a copy. What is there already is left.',
+    )
+    .option('--to <folder>', 'models/loras of a server; otherwise "loraFolder" of each server in foundry.yaml')
+    .option('--copy', 'always copy, so that a kit may change without its deployed weights')
+    .option('--dry-run', 'say what would be put where, write nothing')
+    .addHelpText(
+      'after',
+      examples([
+        ['foundry talents deploy --to /srv/comfyui/models/loras --dry-run', 'what would be put there'],
+        ['foundry talents deploy avatar.style.ink', 'one kit, to every server that has a loraFolder'],
+      ]),
+    )
+    .action(
+      host.run<DeployFlags, [string[]]>(async ({ terminal, config, flags }, ids) => {
+        const { deployTalents } = await import('./talents-deploy.js')
+        return deployTalents(await config(), terminal, { ids, flags })
       }),
     )
 }

@@ -74,6 +74,23 @@ export async function copyDurable(from: string, to: string): Promise<'linked' | 
 }
 
 /**
+ * Gives a file a second name in another folder, or copies it there where the filesystem has no such names. Nothing is
+ * overwritten: `same` means that equal bytes were there already, `different` that others were. Throws FILE_WRITE_FAILED.
+ */
+export async function linkOrCopy(from: string, to: string): Promise<'linked' | 'copied' | 'same' | 'different'> {
+  try {
+    await systemFault('link')
+    await link(from, to)
+    await syncFolder(dirname(to))
+    return 'linked'
+  } catch {
+    // Whatever stands in the way of a link, a copy finds out whether it is there already, or what really is wrong.
+    const outcome = await copyDurable(from, to)
+    return outcome === 'linked' ? 'copied' : outcome
+  }
+}
+
+/**
  * Writes a whole file under a name that nothing bears yet. `same` means that equal bytes were there already, `different` that
  * others were, which stand as they are. Throws FILE_WRITE_FAILED, and what the pieces fail with.
  */

@@ -6,6 +6,7 @@ import {
   copyDurable,
   isTemporary,
   linkFirst,
+  linkOrCopy,
   makeFolder,
   removeFile,
   replaceFile,
@@ -175,6 +176,21 @@ t.test('copyDurable copies once and never overwrites', async t => {
   armFailpoints('fsync=EIO@1')
   await t.rejects(copyDurable(from, join(folder, 'third')), { code: 'FILE_WRITE_FAILED', details: { reason: 'EIO' } })
   t.same(contents(folder), { from: 'picture', other: 'drawing', to: 'picture' })
+})
+
+t.test('linkOrCopy gives a second name, else a copy, and never overwrites', async t => {
+  const folder = t.testdir({ from: 'bytes', other: 'mine' })
+  const path = (name: string) => join(folder, name)
+  t.equal(await linkOrCopy(path('from'), path('linked')), 'linked')
+  t.equal(statSync(path('linked')).ino, statSync(path('from')).ino)
+  armFailpoints('link=EXDEV@1')
+  t.equal(await linkOrCopy(path('from'), path('copied')), 'copied')
+  t.not(statSync(path('copied')).ino, statSync(path('from')).ino)
+  t.equal(await linkOrCopy(path('from'), path('copied')), 'same')
+  t.equal(await linkOrCopy(path('from'), path('other')), 'different')
+  t.equal(readFileSync(path('other'), 'utf8'), 'mine')
+  await t.rejects(linkOrCopy(path('from'), path('none/x')), { code: 'FILE_WRITE_FAILED' })
+  t.same(readdirSync(folder).sort(), ['copied', 'from', 'linked', 'other'])
 })
 
 t.test('replaceFile and writeFirst write pieces, and nothing where the pieces fail', async t => {
