@@ -35,6 +35,7 @@ export interface Details {
   WORKFLOW_UNKNOWN: { workflow: string; known: readonly string[] }
   WORKFLOW_UNBOUND: { workflow: string; problems: readonly Problem[] }
   TALENT_UNKNOWN: { talent: string; known: readonly string[] }
+  WEIGHTS_INVALID: { file: string; problems: readonly Problem[] }
   SERVER_NONE: { tried: readonly string[]; option?: string }
   SERVER_UNKNOWN: { server: string; known: readonly string[] }
   SERVER_UNFIT: { server: string; problems: readonly Problem[] }
@@ -97,6 +98,7 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   WORKFLOW_UNKNOWN: d => `No workflow is named "${d.workflow}": choose among ${d.known.join(', ')}`,
   WORKFLOW_UNBOUND: d => `Workflow ${d.workflow} cannot be used yet: ${listProblems(d.problems)}`,
   TALENT_UNKNOWN: d => `No talent is named "${d.talent}": known are ${d.known.join(', ') || 'none'}`,
+  WEIGHTS_INVALID: d => `${d.file} cannot be used: ${listProblems(d.problems)}`,
   SERVER_NONE: d =>
     `No server answered (tried ${d.tried.join('; ')}): start ComfyUI, pass ${d.option ?? '--server'} URL, or render drafts with --draft`,
   SERVER_UNKNOWN: d => `No server is named "${d.server}": there are ${d.known.join(', ') || 'none'}`,

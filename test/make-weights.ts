@@ -133,7 +133,7 @@ function randomHalves(seed: number): () => number {
 }
 
 /** Bits of a whole number from 1 to 2048 in half precision. */
-function halfOf(whole: number): number {
+export function halfOf(whole: number): number {
   const exponent = Math.floor(Math.log2(whole))
   return ((exponent + 15) << 10) | Math.round((whole / 2 ** exponent - 1) * 1024)
 }

@@ -6,17 +6,18 @@ export type LoraName = { name: string } | { problem: Omit<Problem, 'severity'> }
 const hashLength = 12
 
 /**
- * The server's own name of a talent's LoRA: its alias; else the file called after the talent; else the file called after
- * talent and weights hash. A file whose told size differs holds other weights and is never chosen.
+ * The server's own name of a talent's LoRA: its alias; else the file called after talent and weights hash; else the file called
+ * after the talent, which may hold weights of an earlier training: those of one rank all have the same size. A file whose told
+ * size differs holds other weights and is never chosen.
  * `aliases`: names by talent id, from the entry of the server.
  */
 export function chooseLoraName(lora: Lora, shelf: Shelf, aliases: Readonly<Record<string, string>>): LoraName {
   const alias = aliases[lora.talent]
   if (alias !== undefined) return chooseAlias(lora, alias, shelf)
   const hashed = `${lora.talent}-${lora.weightsSha256.slice(0, hashLength)}`
-  const called = [lora.talent, hashed].flatMap(stem => shelf.byStem.get(stem) ?? [])
-  const fit = called.filter(name => fits(lora, shelf.sizes[name])).sort(byProof(shelf.sizes))
-  if (fit[0] !== undefined) return { name: fit[0] }
+  const called = [hashed, lora.talent].flatMap(stem => (shelf.byStem.get(stem) ?? []).toSorted(byProof(shelf.sizes)))
+  const fit = called.find(name => fits(lora, shelf.sizes[name]))
+  if (fit !== undefined) return { name: fit }
   const [other] = called
   return {
     problem: {
@@ -57,6 +58,6 @@ function howToCopy(lora: Lora, hashed: string): string {
   const sha256 = lora.weightsSha256.slice(0, hashLength)
   return (
     `copy the weights of the kit (${lora.sizeBytes} bytes, SHA-256 ${sha256}…) to models/loras of the server ` +
-    `as ${lora.talent}.safetensors or ${hashed}.safetensors`
+    `as ${hashed}.safetensors or ${lora.talent}.safetensors, or let "foundry talents deploy" do it`
   )
 }

@@ -123,7 +123,7 @@ function lookAtTalents(name: string, probe: Probe, { shelf, tell }: { shelf: She
   const loras = (probe.models['loras'] ?? []).map(each => each.split(/[\\/]/).at(-1) ?? '')
   for (const { id, usable, weights } of shelf.talents.values()) {
     if (!usable || weights?.isDraft || loras.some(lora => lora.startsWith(id))) continue
-    const next = `copy ${weights?.path ?? 'weights.safetensors'} to models/loras/${id}.safetensors there`
+    const next = `copy ${weights?.path ?? 'weights.safetensors'} to models/loras/${id}.safetensors there, or let "foundry talents deploy ${id} --to FOLDER" do it`
     tell({ what: `talent ${id}`, state: 'warning', found: `${name} lacks its LoRA`, next })
   }
 }

@@ -41,6 +41,7 @@ const codeByError: Record<ErrorCode, number> = {
   WORKFLOW_UNKNOWN: exitCodes.badInput,
   WORKFLOW_UNBOUND: exitCodes.badInput,
   TALENT_UNKNOWN: exitCodes.badInput,
+  WEIGHTS_INVALID: exitCodes.badInput,
   SERVER_NONE: exitCodes.noServer,
   SERVER_UNKNOWN: exitCodes.badInput,
   SERVER_UNFIT: exitCodes.someFailed,

@@ -4,6 +4,7 @@ import { type CommandHost, examples } from './command-context.js'
 import { completionScript, shells } from './completion.js'
 import { exitCodes } from './exit-codes.js'
 import { withServers } from './render-commands.js'
+import { addWeightsCommands } from './weights-commands.js'
 
 /** What a home is and holds: `init`, `doctor`, `talents …`, `schema`, `completion`. */
 export function addHomeCommands(program: Command, host: CommandHost): void {
@@ -32,7 +33,7 @@ export function addHomeCommands(program: Command, host: CommandHost): void {
         return runDoctor(() => config({ servers, draft }), terminal, repair)
       }),
     )
-  addTalents(program, host)
+  addWeightsCommands(addTalents(program, host), host)
   program
     .command('schema [name]')
     .description('Prints a JSON Schema for your editor, or the names of all.')
@@ -67,10 +68,10 @@ export function addHomeCommands(program: Command, host: CommandHost): void {
 
 const loadTalents = () => import('./talents-commands.js')
 
-function addTalents(program: Command, host: CommandHost): void {
+function addTalents(program: Command, host: CommandHost): Command {
   const talents = program
     .command('talents')
-    .summary('list, show, validate, index LoRA kits; list sliders')
+    .summary('list, show, make, check, convert, deploy LoRA kits; list sliders')
     .description('The LoRA kits of this home and its plugins.')
     .addHelpText('after', examples([['foundry talents list', 'which can be used']]))
   talents
@@ -115,4 +116,5 @@ function addTalents(program: Command, host: CommandHost): void {
         (await loadTalents()).printIndex(await config(), terminal, flags.includeInvalid ?? false),
       ),
     )
+  return talents
 }

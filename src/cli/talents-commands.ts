@@ -28,9 +28,7 @@ export async function listTalents(config: Config, terminal: Terminal): Promise<n
 }
 
 export async function showTalent(config: Config, terminal: Terminal, id: string): Promise<number> {
-  const { talents } = await readKits(config)
-  const talent = talents.find(each => each.id === id)
-  if (!talent) throw failure('TALENT_UNKNOWN', { talent: id, known: talents.map(each => each.id) })
+  const talent = kitOf(await readKits(config), id)
   terminal.answer({ ...talent, state: stateOf(talent) })
   terminal.say(`${talent.id} (${stateOf(talent)})\n${JSON.stringify(talent.file, null, 2)}`)
   if (talent.weights) terminal.say(table(Object.entries(talent.weights).map(([name, value]) => [name, String(value)])))
@@ -82,7 +80,15 @@ export function countUsable(talents: readonly Talent[], total: number): string {
   return `${usable.length} of ${total} kits can be used${drafts > 0 ? `, ${drafts} of them drafts only` : ''}`
 }
 
-async function checkFolder(folder: string): Promise<void> {
+/** A kit by its id. Throws TALENT_UNKNOWN. */
+export function kitOf({ talents }: Library, id: string): Talent {
+  const talent = talents.find(each => each.id === id)
+  if (!talent) throw failure('TALENT_UNKNOWN', { talent: id, known: talents.map(each => each.id) })
+  return talent
+}
+
+/** Throws FILE_UNREADABLE where no folder is. */
+export async function checkFolder(folder: string): Promise<void> {
   const reason = await stat(folder).then(
     stats => (stats.isDirectory() ? undefined : 'it is not a folder'),
     ({ code }: NodeJS.ErrnoException) => (code === 'ENOENT' ? 'there is no such folder' : (code ?? 'unreadable')),
@@ -98,7 +104,8 @@ export async function printIndex(config: Config, terminal: Terminal, includeInva
   return exitCodes.done
 }
 
-async function readKits(config: Config, folders?: readonly string[]): Promise<Library> {
+/** The kits of the home and its plugins, or of some folders. Throws HOME_MISSING. */
+export async function readKits(config: Config, folders?: readonly string[]): Promise<Library> {
   const { home, talents } = config.paths
   if (!folders && !isHome(home) && !existsSync(talents)) throw failure('HOME_MISSING', { home })
   const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, type FileHandle } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { failure, FoundryError, reasonOf } from '../errors.js'
+import { errorCodes, failure, FoundryError, reasonOf } from '../errors.js'
 import { faultyLength, systemFault } from './failpoint.js'
 import { sha256File } from './hash.js'
 import { type OpenFile, systemCalls } from './system-calls.js'
@@ -14,13 +14,17 @@ import { takeTurns } from './take-turns.js'
 const { link, mkdir, open, rename, stat, unlink } = systemCalls
 const temporaryPrefix = '.foundry-temporary-'
 
+/** A whole file, or its pieces in order, for files that are larger than memory should hold. */
+export type Content = string | Uint8Array | AsyncIterable<Uint8Array>
+
 /**
  * Writes a whole file, new or replaced: readers, and whoever starts after a crash, see the old bytes or the new ones.
- * The mode applies to the new file, less the umask. Throws FILE_WRITE_FAILED; the old file then stands.
+ * The mode applies to the new file, less the umask. Throws FILE_WRITE_FAILED, and what the pieces fail with; the old file
+ * then stands.
  */
 export async function replaceFile(
   path: string,
-  bytes: string | Uint8Array,
+  bytes: Content,
   { mode = 0o666 }: { mode?: number } = {},
 ): Promise<void> {
   const temporary = temporaryBeside(path)
@@ -64,6 +68,41 @@ export async function copyDurable(from: string, to: string): Promise<'linked' | 
     return outcome
   } catch (error) {
     throw writeFailed(to, error)
+  } finally {
+    await discard(temporary)
+  }
+}
+
+/**
+ * Gives a file a second name in another folder, or copies it there where the filesystem has no such names. Nothing is
+ * overwritten: `same` means that equal bytes were there already, `different` that others were. Throws FILE_WRITE_FAILED.
+ */
+export async function linkOrCopy(from: string, to: string): Promise<'linked' | 'copied' | 'same' | 'different'> {
+  try {
+    await systemFault('link')
+    await link(from, to)
+    await syncFolder(dirname(to))
+    return 'linked'
+  } catch {
+    // Whatever stands in the way of a link, a copy finds out whether it is there already, or what really is wrong.
+    const outcome = await copyDurable(from, to)
+    return outcome === 'linked' ? 'copied' : outcome
+  }
+}
+
+/**
+ * Writes a whole file under a name that nothing bears yet. `same` means that equal bytes were there already, `different` that
+ * others were, which stand as they are. Throws FILE_WRITE_FAILED, and what the pieces fail with.
+ */
+export async function writeFirst(path: string, bytes: Content): Promise<'linked' | 'same' | 'different'> {
+  const temporary = temporaryBeside(path)
+  try {
+    await writeSynced(temporary, bytes, 0o666)
+    const outcome = await linkFirst(temporary, path)
+    await syncFolder(dirname(path))
+    return outcome
+  } catch (error) {
+    throw writeFailed(path, error)
   } finally {
     await discard(temporary)
   }
@@ -236,10 +275,11 @@ async function syncReadable(path: string): Promise<void> {
   }
 }
 
-async function writeSynced(path: string, bytes: string | Uint8Array, mode: number): Promise<void> {
+async function writeSynced(path: string, bytes: Content, mode: number): Promise<void> {
   const handle = await open(path, 'wx', mode)
   try {
-    await writeAll(handle, bytes)
+    if (typeof bytes === 'string' || bytes instanceof Uint8Array) await writeAll(handle, bytes)
+    else for await (const piece of bytes) await writeAll(handle, piece)
     await syncHandle(handle)
   } finally {
     await handle.close()
@@ -268,7 +308,8 @@ async function discard(path: string): Promise<void> {
 }
 
 function writeFailed(file: string, error: unknown): FoundryError {
-  if (error instanceof FoundryError && error.code === 'FILE_WRITE_FAILED') return error
+  // Named already: by an inner call, or by whoever gave the pieces.
+  if (error instanceof FoundryError && (errorCodes as readonly string[]).includes(error.code)) return error
   const code = (error as NodeJS.ErrnoException).code
   return failure('FILE_WRITE_FAILED', { file, reason: code ?? reasonOf(error) }, error)
 }

@@ -1,13 +1,14 @@
+import { areNamesKnown, reasonUnread } from './comfyui-names.js'
 import { findFamily, findFamilyInMetadata, type FamilyFinding, type LoraFamily } from './lora-family.js'
-import { collectModules, soleLayout, type LoraLayout, type LoraModule } from './lora-modules.js'
+import { collectModules, soleLayout, type LoraLayout } from './lora-modules.js'
 import type { SafetensorsHeader } from './safetensors-header.js'
 
 /** What the header of a LoRA says about it. */
 export interface LoraFacts extends FamilyFinding {
   /** What trainers wrote about the family; where it contradicts the shapes, the shapes decide. */
   metadataFamily?: LoraFamily
-  /** Over all modules that have a rank. `usual` is the most frequent one, the smaller of two that are as frequent. */
-  rank?: { usual: number; min: number; max: number }
+  /** Over all modules that have a rank. */
+  rank?: Spread
   layout: LoraLayout
   hasTextEncoder: boolean
   /** Number of layers that it changes; 0 means that this is no LoRA. */
@@ -16,6 +17,13 @@ export interface LoraFacts extends FamilyFinding {
   modulesIgnored: number
   /** Made to try the foundry out: a real server is never sent it. */
   isDraft: boolean
+}
+
+/** Numbers of many layers in short; `usual` is the most frequent one, the smaller of two that are as frequent. */
+export interface Spread {
+  usual: number
+  min: number
+  max: number
 }
 
 /** Pure. The family comes from shapes; where they leave several open, metadata may choose among those. */
@@ -27,11 +35,11 @@ export function describeLora({ tensors, metadata }: Pick<SafetensorsHeader, 'ten
   return {
     ...finding,
     ...(metadataFamily && { metadataFamily }),
-    ...(ranks.length > 0 && { rank: summarizeRanks(ranks) }),
+    ...(ranks.length > 0 && { rank: spreadOf(ranks) }),
     layout: soleLayout(new Set(modules.map(module => module.layout))),
     hasTextEncoder: modules.some(module => module.isTextEncoder),
     modules: modules.length,
-    modulesIgnored: unetFamilies.has(finding.family) ? modules.filter(isIgnored).length : 0,
+    modulesIgnored: modules.filter(module => reasonUnread(module, likelyFamilies(finding)) !== undefined).length,
     isDraft: metadata['foundry_draft'] === '1',
   }
 }
@@ -43,21 +51,17 @@ function chooseFamily(finding: FamilyFinding, metadataFamily: LoraFamily | undef
   return { family: metadataFamily, candidates, evidence: `metadata (${evidence})` }
 }
 
-function summarizeRanks(ranks: readonly number[]): { usual: number; min: number; max: number } {
-  const countByRank = new Map<number, number>()
-  for (const rank of ranks) countByRank.set(rank, (countByRank.get(rank) ?? 0) + 1)
-  const sorted = [...countByRank].sort(([a], [b]) => a - b)
+/** Of at least one number. */
+export function spreadOf(numbers: readonly number[]): Spread {
+  const countByNumber = new Map<number, number>()
+  for (const each of numbers) countByNumber.set(each, (countByNumber.get(each) ?? 0) + 1)
+  const sorted = [...countByNumber].sort(([a], [b]) => a - b)
   const [usual] = sorted.reduce((best, each) => (each[1] > best[1] ? each : best), [0, 0])
   return { usual, min: sorted[0]?.[0] ?? usual, max: sorted.at(-1)?.[0] ?? usual }
 }
 
-const unetFamilies: ReadonlySet<LoraFamily> = new Set<LoraFamily>(['sd15', 'sd2', 'sdxl'])
-
-/** ComfyUI reads dotted names of a UNet only in the older form of diffusers, and PEFT's own prefix never. */
-function isIgnored({ name }: LoraModule): boolean {
-  if (name.startsWith('base_model.model.')) return true
-  return (
-    /^(?:unet\.)?(?:down_blocks|up_blocks|mid_block)\..*\.to_(?:q|k|v|out)\b/.test(name) &&
-    !name.includes('.processor.')
-  )
+/** The families that a file may be for, if their names are known; none where nobody can say what is done with them. */
+export function likelyFamilies({ family, candidates }: FamilyFinding): readonly LoraFamily[] {
+  const families = family === 'unknown' ? candidates : [family]
+  return areNamesKnown(families) ? families : []
 }

@@ -12,6 +12,8 @@ export interface LoraModule {
   place: string
   layout: LoraLayout
   isTextEncoder: boolean
+  /** The endings of its tensors, with what stands before them: `.lora_up.weight`. */
+  suffixes: readonly string[]
   rank?: number
   inputSize?: number
   outputSize?: number
@@ -21,13 +23,18 @@ export interface LoraModule {
 export function collectModules(tensors: ReadonlyMap<string, SafetensorsTensor>): LoraModule[] {
   const partsByModule = new Map<string, Parts>()
   for (const [name, { shape }] of tensors) {
-    const suffix = suffixes.find(each => name.endsWith(each))
+    const { module, suffix } = splitTensorName(name)
     if (suffix === undefined) continue
-    const module = name.slice(0, -suffix.length)
     const parts = partsByModule.get(module) ?? new Map<string, readonly number[]>()
     partsByModule.set(module, parts.set(suffix, shape))
   }
   return [...partsByModule].map(([name, parts]) => toModule(name, parts)).filter(each => each.layout !== 'unknown')
+}
+
+/** The module of a tensor and what the tensor is to it; no suffix where the tensor belongs to no adapter. */
+export function splitTensorName(name: string): { module: string; suffix?: string } {
+  const suffix = suffixes.find(each => name.endsWith(each))
+  return suffix === undefined ? { module: name } : { module: name.slice(0, -suffix.length), suffix }
 }
 
 type Parts = Map<string, readonly number[]>
@@ -87,6 +94,7 @@ function toModule(name: string, parts: Parts): LoraModule {
     place: toPlace(name),
     layout: soleLayout(layouts),
     isTextEncoder: textEncoderName.test(name),
+    suffixes: [...parts.keys()],
     ...sizesOf(parts),
   }
 }
@@ -119,7 +127,7 @@ function sizesOf(parts: Parts): Sizes {
   return given({ rank, inputSize, outputSize: up?.[0] })
 }
 
-const downSuffixes = [
+export const downSuffixes: readonly string[] = [
   '.lora_down.weight',
   '.lora_A.weight',
   '.lora_A.default.weight',
@@ -130,7 +138,7 @@ const downSuffixes = [
   '.hada_w1_b',
 ]
 
-const upSuffixes = [
+export const upSuffixes: readonly string[] = [
   '.lora_up.weight',
   '.lora_B.weight',
   '.lora_B.default.weight',

@@ -63,7 +63,7 @@ export function checkLora(lora: LoraFacts): Problem[] {
       problem(
         'warning',
         'TALENT_WEIGHTS_IGNORED',
-        `ComfyUI passes over ${lora.modulesIgnored} of ${lora.modules} layers without a word, because of how they are named: rename them to the kohya form`,
+        `ComfyUI passes over ${lora.modulesIgnored} of ${lora.modules} layers without a word, because of how they are named: "foundry talents check" says which, and what helps`,
       ),
     lora.metadataFamily !== undefined &&
       lora.candidates.length > 0 &&

@@ -47,6 +47,8 @@ export interface TalentWeights extends WeightsHash {
   rank?: number
   layout: LoraLayout
   hasTextEncoder: boolean
+  /** Layers of the model that it changes. */
+  modules: number
   /** Layers that ComfyUI passes over without a word. */
   modulesIgnored: number
   /** Made to try the foundry out: a real server is never sent it. */
@@ -176,8 +178,9 @@ async function readWeights(
     const found = checkWeights(described.file, { sizeBytes: hash.sizeBytes, lora })
     report(kit, talentName, locate(found, described.document))
   }
-  const { family, rank, layout, hasTextEncoder, modulesIgnored, isDraft } = lora
-  return { path, ...hash, family, ...(rank && { rank: rank.usual }), layout, hasTextEncoder, modulesIgnored, isDraft }
+  const { rank, family, layout, hasTextEncoder, modules, modulesIgnored, isDraft } = lora
+  const told = { family, layout, hasTextEncoder, modules, modulesIgnored, isDraft }
+  return { path, ...hash, ...told, ...(rank && { rank: rank.usual }) }
 }
 
 async function hashWeights(path: string): Promise<WeightsHash> {

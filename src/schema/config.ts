@@ -48,6 +48,13 @@ export const serverSchema = {
     graceSeconds: { ...seconds, default: 60, description: 'How long an unreachable server keeps its jobs' },
     jobTimeoutSeconds: { ...seconds, default: 1800, description: 'Longest time that one job may take on the server' },
     loras: { type: 'object', additionalProperties: { type: 'string' }, description: 'Name on the server by talent id' },
+    loraFolder: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 4096,
+      description: 'Where its models/loras is seen from here: "foundry talents deploy" puts kits there',
+      examples: ['/srv/comfyui/models/loras'],
+    },
     models: {
       type: 'object',
       additionalProperties: { type: 'string' },

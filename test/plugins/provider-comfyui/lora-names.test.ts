@@ -19,6 +19,16 @@ const cases: Record<string, Case> = {
     {},
     `${hashed}.safetensors`,
   ],
+  'the one called after its hash before one of the same size that may be of an earlier training': [
+    { 'ink.safetensors': 255, [`a/${hashed}.safetensors`]: undefined },
+    {},
+    `a/${hashed}.safetensors`,
+  ],
+  'no file called after its hash whose size differs': [
+    { 'ink.safetensors': 255, [`${hashed}.safetensors`]: 9 },
+    {},
+    'ink.safetensors',
+  ],
   'the alias first of all': [{ 'ink.safetensors': 255, 'a\\b.pt': 255 }, { ink: 'a/b.pt' }, 'a\\b.pt'],
   'no other version of the weights': [{ 'ink.safetensors': 9 }, {}, 'COMFYUI_LORA_MISSING'],
   'no file of another name': [{ 'inkling.safetensors': 255 }, {}, 'COMFYUI_LORA_MISSING'],

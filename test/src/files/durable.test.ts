@@ -6,12 +6,15 @@ import {
   copyDurable,
   isTemporary,
   linkFirst,
+  linkOrCopy,
   makeFolder,
   removeFile,
   replaceFile,
   syncFolder,
   writeAll,
+  writeFirst,
 } from '../../../src/files/durable.js'
+import { failure } from '../../../src/errors.js'
 import { armFailpoints } from '../../../src/files/failpoint.js'
 
 t.afterEach(() => armFailpoints(''))
@@ -173,6 +176,42 @@ t.test('copyDurable copies once and never overwrites', async t => {
   armFailpoints('fsync=EIO@1')
   await t.rejects(copyDurable(from, join(folder, 'third')), { code: 'FILE_WRITE_FAILED', details: { reason: 'EIO' } })
   t.same(contents(folder), { from: 'picture', other: 'drawing', to: 'picture' })
+})
+
+t.test('linkOrCopy gives a second name, else a copy, and never overwrites', async t => {
+  const folder = t.testdir({ from: 'bytes', other: 'mine' })
+  const path = (name: string) => join(folder, name)
+  t.equal(await linkOrCopy(path('from'), path('linked')), 'linked')
+  t.equal(statSync(path('linked')).ino, statSync(path('from')).ino)
+  armFailpoints('link=EXDEV@1')
+  t.equal(await linkOrCopy(path('from'), path('copied')), 'copied')
+  t.not(statSync(path('copied')).ino, statSync(path('from')).ino)
+  t.equal(await linkOrCopy(path('from'), path('copied')), 'same')
+  t.equal(await linkOrCopy(path('from'), path('other')), 'different')
+  t.equal(readFileSync(path('other'), 'utf8'), 'mine')
+  await t.rejects(linkOrCopy(path('from'), path('none/x')), { code: 'FILE_WRITE_FAILED' })
+  t.same(readdirSync(folder).sort(), ['copied', 'from', 'linked', 'other'])
+})
+
+t.test('replaceFile and writeFirst write pieces, and nothing where the pieces fail', async t => {
+  const folder = t.testdir({ old: 'old' })
+  const path = (name: string) => join(folder, name)
+  async function* pieces(...texts: string[]) {
+    for (const text of texts) {
+      if (text === 'fail') throw failure('FILE_CHANGED_WHILE_READ', { file: 'source' })
+      yield Buffer.from(text)
+    }
+  }
+  await t.rejects(replaceFile(path('old'), pieces('a', 'fail')), { code: 'FILE_CHANGED_WHILE_READ' })
+  await t.rejects(writeFirst(path('new'), pieces('a', 'fail')), { code: 'FILE_CHANGED_WHILE_READ' })
+  t.equal(readFileSync(path('old'), 'utf8'), 'old')
+  t.equal(await writeFirst(path('new'), pieces('a', 'b')), 'linked')
+  t.equal(await writeFirst(path('new'), 'ab'), 'same')
+  t.equal(await writeFirst(path('new'), 'other'), 'different')
+  t.equal(readFileSync(path('new'), 'utf8'), 'ab')
+  await replaceFile(path('old'), pieces('x', 'y'))
+  t.equal(readFileSync(path('old'), 'utf8'), 'xy')
+  t.same(readdirSync(folder).sort(), ['new', 'old'])
 })
 
 t.test('removeFile removes a file, there or not', async t => {

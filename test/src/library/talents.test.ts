@@ -188,7 +188,7 @@ const kits: Record<string, KitCase> = {
         family: 'sd15',
         rank: 16,
         seed: 1,
-        modules: [['lora_unet_x', 64, 64]],
+        modules: [['lora_unet_conv_in', 64, 64]],
         metadata: { ss_base_model_version: 'sdxl_base_v1-0' },
       }),
     },
