@@ -34,6 +34,7 @@ export interface Details {
   TEMPLATE_UNKNOWN: { template: string; known: readonly string[] }
   WORKFLOW_UNKNOWN: { workflow: string; known: readonly string[] }
   WORKFLOW_UNBOUND: { workflow: string; problems: readonly Problem[] }
+  WORKFLOW_NEEDS_SERVER: { file: string; tried: readonly string[] }
   TALENT_UNKNOWN: { talent: string; known: readonly string[] }
   WEIGHTS_INVALID: { file: string; problems: readonly Problem[] }
   SERVER_NONE: { tried: readonly string[]; option?: string }
@@ -97,6 +98,9 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   TEMPLATE_UNKNOWN: d => `No template is named "${d.template}": choose among ${d.known.join(', ')}`,
   WORKFLOW_UNKNOWN: d => `No workflow is named "${d.workflow}": choose among ${d.known.join(', ')}`,
   WORKFLOW_UNBOUND: d => `Workflow ${d.workflow} cannot be used yet: ${listProblems(d.problems)}`,
+  WORKFLOW_NEEDS_SERVER: d =>
+    `${d.file} has the format of the ComfyUI editor, and only a server knows its nodes (tried ${d.tried.join('; ') || 'none'}): ` +
+    'start ComfyUI and name it with --server, or choose Export (API) in ComfyUI and add that file',
   TALENT_UNKNOWN: d => `No talent is named "${d.talent}": known are ${d.known.join(', ') || 'none'}`,
   WEIGHTS_INVALID: d => `${d.file} cannot be used: ${listProblems(d.problems)}`,
   SERVER_NONE: d =>

@@ -70,6 +70,15 @@ export class Catalogue {
     return Object.fromEntries(described.filter(([, description]) => description !== undefined))
   }
 
+  /** Descriptions of all node classes. */
+  async allClasses(ageMs = ageMsMax): Promise<Record<string, unknown>> {
+    return this.#cached('/object_info', ageMs, async route => {
+      const body = await this.#getJson(route, objectInfoSizeBytesMax)
+      if (!isRecord(body)) throw this.#foreign(route)
+      return body
+    })
+  }
+
   /** Believes nothing any more: another server may stand behind the address now. */
   clear(): void {
     this.#cache.clear()

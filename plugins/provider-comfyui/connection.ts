@@ -162,6 +162,11 @@ class ComfyConnection implements Connection {
     await this.#http.command('/free', { unload_models: true, free_memory: true }, { signal })
   }
 
+  /** Asked afresh: whoever brings a workflow may have installed its nodes a moment ago. */
+  async objectInfo(): Promise<Readonly<Record<string, unknown>>> {
+    return this.#catalogue.allClasses(doubtMs)
+  }
+
   async upload(bytes: Buffer, sha256: string, extension: string, signal: AbortSignal): Promise<string> {
     return uploadPicture(this.#http, { bytes, sha256, extension }, signal)
   }

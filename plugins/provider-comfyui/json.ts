@@ -1,16 +1,5 @@
-/**
- * JSON as Python writes it: `NaN` and the infinities may stand where a number belongs, and become null.
- * Integers beyond 2^53 are rounded; nothing that is read from a server depends on one.
- * Throws SyntaxError for anything else that is not JSON.
- */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch (thrown) {
-    if (!bareWord.test(text)) throw thrown
-    return JSON.parse(text.replaceAll(stringOrBareWord, found => (found.startsWith('"') ? found : 'null'))) as unknown
-  }
-}
+/** JSON as Python writes it: `NaN` and the infinities become null. */
+export { parsePythonJson as parseJson } from '../../src/plugins/contract.js'
 
 /** Whether a value is an object with keys: neither null nor an array. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
@@ -26,6 +15,3 @@ export function recordOf(value: unknown): Record<string, unknown> {
 export function listOf(value: unknown): unknown[] {
   return Array.isArray(value) ? (value as unknown[]) : []
 }
-
-const bareWord = /NaN|Infinity/
-const stringOrBareWord = /"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN/gs

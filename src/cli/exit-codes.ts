@@ -40,6 +40,7 @@ const codeByError: Record<ErrorCode, number> = {
   TEMPLATE_UNKNOWN: exitCodes.badInput,
   WORKFLOW_UNKNOWN: exitCodes.badInput,
   WORKFLOW_UNBOUND: exitCodes.badInput,
+  WORKFLOW_NEEDS_SERVER: exitCodes.noServer,
   TALENT_UNKNOWN: exitCodes.badInput,
   WEIGHTS_INVALID: exitCodes.badInput,
   SERVER_NONE: exitCodes.noServer,

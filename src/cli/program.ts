@@ -9,6 +9,7 @@ import { addHomeCommands } from './home-commands.js'
 import { addRenderCommands } from './render-commands.js'
 import { addRunCommands } from './run-commands.js'
 import { addServerCommands } from './server-commands.js'
+import { addWorkflowCommands } from './workflow-commands.js'
 
 /** The whole command line: parses, calls one operation or command, answers the exit code. */
 export function createProgram(): (argv: readonly string[]) => Promise<number> {
@@ -38,6 +39,7 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
   addRunCommands(program, host)
   addServerCommands(program, host)
   addHomeCommands(program, host)
+  addWorkflowCommands(program, host)
 
   return async argv => {
     const isJson = argv.includes('--json')

@@ -195,13 +195,32 @@ export class Farm implements FarmSide {
     return known.size > 1
   }
 
-  /** Renders a job on the first reachable server of its renderer, outside of any run: nothing is journaled. */
-  async renderOnce(job: Job): Promise<{ bytes: Buffer; server: string; submittedSha256: string }> {
-    const fit = () => this.workers.find(each => each.presence.isReady && each.renderer === job.target.renderer)
+  /**
+   * Renders a job on the first reachable server of its renderer (or on the named one), outside of any run: nothing is journaled.
+   */
+  async renderOnce(job: Job, server?: string): Promise<{ bytes: Buffer; server: string; submittedSha256: string }> {
+    const { renderer } = job.target
+    const fit = () => this.answering(server).find(each => each.renderer === renderer)
     if (!fit()) await this.look()
     const worker = fit()
     if (!worker) throw failure('SERVER_NONE', { tried: this.tried() })
     return worker.renderOnce(job)
+  }
+
+  /**
+   * What the node classes of a server are: of the named one, else of the first that answers and tells them. Undefined where none
+   * does. Throws SERVER_UNKNOWN, and RenderFailure of a server that goes away meanwhile.
+   */
+  async objectInfo(
+    server?: string,
+  ): Promise<{ server: string; classes: Readonly<Record<string, unknown>> } | undefined> {
+    if (server !== undefined) this.find(server)
+    if (this.answering(server).length === 0) await this.look()
+    for (const worker of this.answering(server)) {
+      const classes = await worker.objectInfo()
+      if (classes) return { server: worker.entry.name, classes }
+    }
+    return undefined
   }
 
   /** Servers of workers on other machines may have come. */
@@ -282,6 +301,10 @@ export class Farm implements FarmSide {
       progress,
     })
     return worker
+  }
+
+  private answering(name?: string): ServerWorker[] {
+    return this.workers.filter(each => each.presence.isReady && (name === undefined || each.entry.name === name))
   }
 
   private find(name: string): ServerWorker {

@@ -1,4 +1,5 @@
 import { FoundryError } from '../errors.js'
+import { addWorkflow } from './add-workflow.js'
 import { audit } from './audit.js'
 import type { Foundry } from './foundry.js'
 import { callOperation, type Caller, defineOperation, type Operation } from './operation.js'
@@ -59,6 +60,7 @@ export const operations = {
   'servers.resume': resumeServer,
   'servers.forgive': forgiveServer,
   'servers.remove': removeServer,
+  'workflows.add': addWorkflow,
   drops,
 } as const
 

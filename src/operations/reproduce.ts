@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path'
-import { failure, FoundryError, type Problem } from '../errors.js'
+import { failure, FoundryError } from '../errors.js'
 import { replaceFile } from '../files/durable.js'
 import { hashJson, sha256 } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
@@ -18,6 +18,7 @@ import type { Foundry } from './foundry.js'
 import { defineOperation } from './operation.js'
 import { reachablePath, writablePath } from './reach.js'
 import { privateTextsOf } from './private-texts.js'
+import { renderProblems } from './render-problems.js'
 
 export const reproduce = defineOperation({
   name: 'reproduce',
@@ -141,9 +142,7 @@ async function renderAgain({ farm }: Foundry, job: Job): ReturnType<Foundry['far
     return await farm.renderOnce(job)
   } catch (error) {
     if (!(error instanceof RenderFailure)) throw error
-    const listed = error.details['problems']
-    const problems = Array.isArray(listed) ? (listed as Problem[]) : [toProblem(error)]
-    throw failure('SERVER_UNFIT', { server: farm.addresses().join(', '), problems }, error)
+    throw failure('SERVER_UNFIT', { server: farm.addresses().join(', '), problems: renderProblems(error) }, error)
   }
 }
 
@@ -152,10 +151,6 @@ function rendererUnfit(servers: readonly string[], wanted: string, found: string
   const message = `The picture was made by the renderer ${wanted}`
   const problem = { severity: 'error', code: 'RENDERER_OTHER', message, found, allowed } as const
   return failure('SERVER_UNFIT', { server: servers.join(', '), problems: [problem] })
-}
-
-function toProblem({ reason, message }: RenderFailure): Problem {
-  return { severity: 'error', code: reason.toUpperCase().replaceAll('-', '_'), message }
 }
 
 function jobFrom(request: RequestPart, graph: ApiGraph): Job {

@@ -15,6 +15,7 @@ export type { ModelUse, RequestPart } from '../schema/trace.js'
 export type { ServerEntry } from '../schema/config.js'
 export type { Job, GraphJob, Slot } from '../plan/job.js'
 export { hashJson, isSha256 } from '../files/hash.js'
+export { parsePythonJson } from '../files/python-json.js'
 export { pngHeaderEnd, pngSize, pngTextChunks, readPngText, withoutPngText, withPngText } from '../record/png-text.js'
 export type { PngText } from '../record/png-text.js'
 export { isLink } from '../workflow/api-graph.js'
@@ -79,6 +80,8 @@ export interface Connection {
   forget?(attempt: Attempt, signal: AbortSignal): Promise<void>
   /** Frees memory of the server. */
   free?(signal: AbortSignal): Promise<void>
+  /** Descriptions of all node classes, in the form of ComfyUI's `/object_info`; absent where a renderer has no graphs. */
+  objectInfo?(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>>
   /** Puts a reference picture where graphs can load it, named by its content. Gives the name that a graph calls it by. */
   upload?(bytes: Buffer, sha256: string, extension: string, signal: AbortSignal): Promise<string>
   close(): Promise<void>

@@ -26,7 +26,10 @@ export function parseGraph(value: unknown, file: string): { graph?: ApiGraph; pr
   if (!isRecord(whole)) {
     report('WORKFLOW_NOT_GRAPH', 'a workflow is an object of nodes by id', { found: kindOf(whole) })
   } else if (isEditorFormat(whole)) {
-    report('WORKFLOW_UI_FORMAT', 'this is the format of the ComfyUI editor: export it with Export (API)')
+    report(
+      'WORKFLOW_UI_FORMAT',
+      'this is the format of the ComfyUI editor: bring it in with "foundry workflows add", or export it with Export (API)',
+    )
   } else {
     const graph = readNodes(whole, report)
     settleValues(graph, report)
@@ -48,7 +51,8 @@ function unwrap(value: unknown): unknown {
   return isRecord(value.workflow) && isEditorFormat(value.workflow) ? value.workflow : value
 }
 
-function isEditorFormat(value: Record<string, unknown>): boolean {
+/** Whether an object has the format of the ComfyUI editor. */
+export function isEditorFormat(value: Record<string, unknown>): boolean {
   return Array.isArray(value.nodes) && ['links', 'last_node_id', 'version', 'state'].some(key => key in value)
 }
 

@@ -1,0 +1,168 @@
+import { existsSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { packageRoot } from '../config/package-root.js'
+import { failure, hasErrors, type Problem } from '../errors.js'
+import { makeFolder, replaceFile } from '../files/durable.js'
+import { validateDocument } from '../files/validate.js'
+import { nameOf } from '../library/name-of.js'
+import { readDocument } from '../library/read-document.js'
+import { RenderFailure } from '../plugins/contract.js'
+import { type Binding, bindingSchema } from '../schema/binding.js'
+import { families } from '../schema/template.js'
+import { nameText } from '../schema/text-forms.js'
+import { analyseGraph } from '../workflow/analyse.js'
+import type { ApiGraph } from '../workflow/api-graph.js'
+import { bindingSnippet } from '../workflow/binding-snippet.js'
+import { convertUi } from '../workflow/convert-ui.js'
+import { describeBinding, type Finding } from '../workflow/describe-binding.js'
+import { parseGraph } from '../workflow/parse-graph.js'
+import type { Foundry } from './foundry.js'
+import { defineOperation } from './operation.js'
+import { reachablePath } from './reach.js'
+import { probeWorkflow, type Probed } from './workflow-probe.js'
+import { readWorkflowSource, type WorkflowSource } from './workflow-source.js'
+
+export interface AddedWorkflow {
+  workflow: string
+  format: WorkflowSource['format']
+  /** False for a dry run, and where a question must be answered first. */
+  isAdded: boolean
+  /** What the binding points at. */
+  found: Finding[]
+  /** Questions, and what was filled in, left out or guessed. */
+  problems: Problem[]
+  /** The file beside the given one that answers are read from. */
+  answersIn: string
+  /** What was written, or would be. */
+  files: { graph: string; binding: string }
+  probe?: Probed
+}
+
+export const addWorkflow = defineOperation({
+  name: 'workflows.add',
+  summary: 'Brings a workflow into the home: converts it, binds it, and renders one picture to prove it',
+  route: { method: 'POST', path: '/workflows' },
+  input: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['path'],
+    properties: {
+      path: {
+        type: 'string',
+        minLength: 1,
+        maxLength: 4096,
+        description: 'A workflow of ComfyUI in either format, or a PNG that holds one',
+      },
+      name: { ...nameText, description: 'What it is called; the name of the file if absent' },
+      server: { type: 'string', maxLength: 64, description: 'Server that converts and renders it; any if absent' },
+      family: { enum: families },
+      replace: { type: 'boolean', default: false, description: 'Also where a workflow of that name is there' },
+      probe: { type: 'boolean', default: true, description: 'Render one picture with it' },
+      dryRun: { type: 'boolean', default: false },
+    },
+  },
+  async run(foundry, input, caller): Promise<AddedWorkflow> {
+    const path = await reachablePath(foundry, caller, input.path)
+    const name = input.name ?? nameFrom(path)
+    const folder = foundry.config.paths.workflows
+    const files = { graph: join(folder, `${name}.json`), binding: join(folder, `${name}.binding.yaml`) }
+    // Over the API, nothing that exists is replaced.
+    if (!input.dryRun && !(input.replace && caller.reach === 'machine')) refuseTaken(name, files)
+    const source = await readWorkflowSource(path, name)
+    const { graph, problems } = await toGraph(foundry, source, { workflow: name, server: input.server })
+    const answers = await readAnswers(path)
+    const hints = { ...answers.binding, ...(input.family !== undefined && { family: input.family }) }
+    const analysis = analyseGraph(graph, { hints })
+    const { binding } = analysis
+    const answer = {
+      workflow: name,
+      format: source.format,
+      isAdded: false,
+      found: binding ? describeBinding(graph, binding) : analysis.found,
+      problems: [...problems, ...answers.problems, ...analysis.problems],
+      answersIn: answers.file,
+      files,
+    }
+    if (!binding || hasErrors(answer.problems) || input.dryRun) return answer
+    await write(files, { graph, binding, source: source.file })
+    foundry.log.info({ workflow: name }, 'workflow added')
+    if (!input.probe) return { ...answer, isAdded: true }
+    const probe = await probeWorkflow(foundry, { name, graph, binding, server: input.server })
+    return { ...answer, isAdded: true, probe }
+  },
+})
+
+/** The file's name without its ending, in letters that a name may have. */
+function nameFrom(path: string): string {
+  const name = basename(path)
+    .replace(/\.(?:json|png)$/i, '')
+    .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 64)
+  if (name !== '') return name
+  throw failure('USAGE_INVALID', { problem: `${basename(path)} gives no name`, next: 'choose one with --name' })
+}
+
+function refuseTaken(name: string, { graph, binding }: AddedWorkflow['files']): void {
+  const taken = [graph, binding, join(packageRoot, 'workflows', `${name}.json`)].find(file => existsSync(file))
+  if (taken === undefined) return
+  const problem = `A workflow is named "${name}" already (${taken})`
+  throw failure('USAGE_INVALID', { problem, next: 'choose another name with --name, or add --replace' })
+}
+
+async function toGraph(
+  foundry: Foundry,
+  source: WorkflowSource,
+  { workflow, server }: { workflow: string; server: string | undefined },
+): Promise<{ graph: ApiGraph; problems: Problem[] }> {
+  const { value, file, place } = source
+  const isApi = source.format === 'api'
+  const parsed = isApi
+    ? parseGraph(value, file)
+    : convertUi(value, { objectInfo: await nodeClasses(foundry, file, server), file })
+  const problems = parsed.problems.map(place)
+  if (!parsed.graph) throw failure('WORKFLOW_UNBOUND', { workflow, problems })
+  return { graph: parsed.graph, problems }
+}
+
+async function nodeClasses({ farm }: Foundry, file: string, server: string | undefined) {
+  await farm.firstAnswer()
+  try {
+    const known = await farm.objectInfo(server)
+    if (known) return known.classes
+  } catch (error) {
+    if (!(error instanceof RenderFailure)) throw error
+    throw failure('WORKFLOW_NEEDS_SERVER', { file, tried: [error.message] }, error)
+  }
+  throw failure('WORKFLOW_NEEDS_SERVER', { file, tried: farm.tried() })
+}
+
+const { required: _, ...answersSchema } = { ...bindingSchema, $id: 'binding-answers/1' } as const
+const answersSizeBytesMax = 256 * 1024
+
+interface Answers {
+  file: string
+  binding?: Partial<Binding>
+  problems: Problem[]
+}
+
+/** `<file>.binding.yaml` beside the given file answers what analysis asks; one field is enough. */
+async function readAnswers(path: string): Promise<Answers> {
+  const beside = join(dirname(path), `${basename(path).replace(/\.(?:json|png)$/i, '')}.binding.yaml`)
+  const file = nameOf(beside)
+  if (!existsSync(beside)) return { file, problems: [] }
+  const read = await readDocument(beside, { file, sizeBytesMax: answersSizeBytesMax })
+  if ('problem' in read) return { file, problems: [read.problem] }
+  const { value, problems } = validateDocument(answersSchema, read.document)
+  return { file, ...(value && { binding: value }), problems }
+}
+
+async function write(
+  { graph: graphFile, binding: bindingFile }: AddedWorkflow['files'],
+  { graph, binding, source }: { graph: ApiGraph; binding: Binding; source: string },
+): Promise<void> {
+  const head = `# Which inputs of the graph beside this file are the prompt, the seed, the size, … (found in ${basename(source)})\n`
+  await makeFolder(dirname(graphFile))
+  await replaceFile(graphFile, `${JSON.stringify(graph, null, 2)}\n`)
+  await replaceFile(bindingFile, `${head}${bindingSnippet(binding)}\n`)
+}
