@@ -109,6 +109,9 @@ With --json: exitCode, refused, before (what waits already), endsIn (of all toge
 reused, toRender, held, switches, servers, lacks, unfit, away, endsIn (seconds from lowS to highS), unmeasured, disk
 `
 
+const setHelp =
+  'slider position 0–1, or several with commas: a sweep (repeatable); a pole by its name, creature=0.2: 20 % of the way to it'
+
 /** What is wanted of drops, and how. */
 function withWishes(command: Command): Command {
   return command
@@ -117,7 +120,8 @@ function withWishes(command: Command): Command {
     .addOption(new Option('--family <family>', 'model family').choices(families))
     .option('--seed <n>', 'order seed, from which every picture derives its own', wholeNumber)
     .option('--count <n>', 'pictures per view', countingNumber)
-    .option('--set <slider=values>', 'slider position 0–1, or several with commas: a sweep (repeatable)', sliderValues)
+    .option('--set <slider=values>', setHelp, sliderValues)
+    .option('--finish <finish>', 'instead of that of the personas ("foundry talents sliders" lists them)')
     .option('--prompt <words>', 'words in front of every prompt')
     .option('--fresh', 'render anew even what was rendered before')
     .addOption(new Option('--priority <priority>', 'which runs are served first').choices(bands))

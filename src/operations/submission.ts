@@ -23,6 +23,7 @@ export const submitSchema = {
     seed: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
     count: { type: 'integer', minimum: 1, maximum: 1_000_000 },
     set: { type: 'object', additionalProperties: { type: 'array', minItems: 1, maxItems: 1000, items: position } },
+    finish: { type: 'string', minLength: 1, maxLength: 60, description: 'Instead of that of the personas' },
     prompt: { type: 'string', maxLength: 2000 },
     fresh: { type: 'boolean', description: 'Render anew even what was rendered before' },
     priority: prioritySchema,
