@@ -9,24 +9,29 @@ import type { Family } from '../schema/template.js'
 import type { CommandContext } from './command-context.js'
 import { exitCodes } from './exit-codes.js'
 import { findKit } from './find-kit.js'
+import type { ServerFlags } from './render-from-flags.js'
 import { table, type Terminal } from './terminal.js'
 
-export interface MixFlags {
+export interface MixFlags extends ServerFlags {
   set?: Record<string, number[]>
   finish?: string
   family?: Family
   template?: string
   view?: string
   prompt?: string
+  seed?: number
+  sheet?: string[]
+  steps?: number
+  verbose?: boolean
 }
 
 /** `foundry mix`: shows the mix of a persona. Answers the exit code. */
-export async function runMix({ terminal, flags, config }: CommandContext<MixFlags>, name: string): Promise<number> {
-  const chosen = await config({ family: flags.family })
-  const shelf = await readLibrary(chosen)
-  const { kit, path } = await findKit(name, { config: chosen, talents: [...shelf.talents.keys()], terminal })
+export async function runMix(context: CommandContext<MixFlags>, name: string): Promise<number> {
+  const { terminal, flags } = context
+  refuseSheetFlags(flags)
+  const { config, shelf, kit, path } = await openMix(context, name)
   const { finish, family, template, view, prompt } = flags
-  const answer = explainMix(chosen, shelf, {
+  const answer = explainMix(config, shelf, {
     kit,
     name,
     set: onePosition(flags.set ?? {}),
@@ -40,6 +45,24 @@ export async function runMix({ terminal, flags, config }: CommandContext<MixFlag
   terminal.problems(answer.warnings)
   sayMix(answer, terminal)
   return exitCodes.done
+}
+
+/** The persona that is meant, and the library of its home. */
+export async function openMix({ terminal, flags, config }: CommandContext<MixFlags>, name: string) {
+  const { server: servers, draft, family } = flags
+  const chosen = await config({ servers, draft, family })
+  const shelf = await readLibrary(chosen)
+  const found = await findKit(name, { config: chosen, talents: [...shelf.talents.keys()], terminal })
+  return { config: chosen, shelf, ...found }
+}
+
+function refuseSheetFlags({ steps, seed, server, draft }: MixFlags): void {
+  const flag = Object.entries({ steps, seed, server, draft }).find(([, value]) => value !== undefined)?.[0]
+  if (flag === undefined) return
+  throw failure('USAGE_INVALID', {
+    problem: `--${flag} is for a sheet`,
+    next: 'name a slider with --sheet, or leave it out',
+  })
 }
 
 async function readLibrary(config: Config) {
@@ -56,7 +79,7 @@ function onePosition(set: Readonly<Record<string, number[]>>): Record<string, nu
     Object.entries(set).map(([key, [position = 0, ...more]]) => {
       if (more.length === 0) return [key, position]
       const problem = `--set ${key} has several positions, and one mix is shown`
-      throw failure('USAGE_INVALID', { problem, next: `give one, or sweep them with "foundry render --set"` })
+      throw failure('USAGE_INVALID', { problem, next: 'give one, or sweep the slider with --sheet' })
     }),
   )
 }

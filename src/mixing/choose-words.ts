@@ -1,6 +1,7 @@
 import type { Problem } from '../errors.js'
 import type { PersonaKit } from '../schema/persona-kit.js'
 import type { Style } from '../schema/style.js'
+import type { Template } from '../schema/template.js'
 import { cleanDescription, cleanWords, type DroppedWords } from './clean-words.js'
 import type { MixInput, MixTalent } from './mix-input.js'
 import { nearestColour } from './named-colours.js'
@@ -44,12 +45,12 @@ export function chooseWords(
     ...placed.flatMap(sliderWords),
     ...paletteWords(kit, style),
     ...finish.words,
-    ...toneWords(kit, style),
+    ...(template.tone === false ? [] : toneWords(kit, style)),
     ...(isStyled(subject, placed) ? say('style', `style ${style.name}`, style.words ?? []) : []),
   ]
   return {
     words,
-    unsaid: [...placed.flatMap(unsaidPoles), ...unsaidTones(kit, style)],
+    unsaid: [...placed.flatMap(unsaidPoles), ...unsaidTones(kit, style, template)],
     problems: [...(view ? [] : [viewUnknown(input)]), ...finish.problems],
   }
 }
@@ -160,11 +161,13 @@ function toneWords(kit: PersonaKit | undefined, style: Style): RankedFragment[] 
   })
 }
 
-function unsaidTones(kit: PersonaKit | undefined, style: Style): DroppedWords[] {
+function unsaidTones(kit: PersonaKit | undefined, style: Style, template: Template): DroppedWords[] {
   return tonesOf(kit, style).flatMap(({ key, value, low, high }) => {
     const text = [low, high].map(words => words.join(', ')).join(' / ')
+    const source = `tone ${key}`
+    if (template.tone === false) return [{ text, source, reason: `the template ${template.id} says no tones` }]
     const reason = `${value} is neither low (up to ${toneLowMax}) nor high (from ${toneHighMin})`
-    return value > toneLowMax && value < toneHighMin ? [{ text, source: `tone ${key}`, reason }] : []
+    return value > toneLowMax && value < toneHighMin ? [{ text, source, reason }] : []
   })
 }
 

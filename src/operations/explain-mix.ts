@@ -9,6 +9,7 @@ import type { PersonaKit } from '../schema/persona-kit.js'
 import type { Fragment, LeftOut } from '../schema/run.js'
 import type { Family } from '../schema/template.js'
 import { guardMixOf, guardProblems } from './guard-plan.js'
+import { causesInLibrary } from './library-causes.js'
 import { findTemplates, toMixTalent } from './plan-drop.js'
 import type { Shelf } from './shelf.js'
 
@@ -72,7 +73,9 @@ export function explainMix(config: Config, shelf: Shelf, wish: MixWish): Explain
   const [found] = findTemplates(shelf, [wish.template ?? config.templates[0] ?? ''], problems)
   const named = namePoles(toLists(wish.set), shelf.style)
   problems.push(...named.problems)
-  if (!found) throw invalid(wish.name, problems)
+  const refuse = () =>
+    failure('DROP_INVALID', { drop: wish.name, problems: [...problems, ...causesInLibrary(problems, shelf.problems)] })
+  if (!found) throw refuse()
   const variation = Object.fromEntries(Object.entries(named.set).map(([key, [position = 0]]) => [key, position]))
   const view = wish.view ?? found.template.views[0]?.id ?? ''
   const input = {
@@ -90,7 +93,7 @@ export function explainMix(config: Config, shelf: Shelf, wish: MixWish): Explain
   const { mix: mixed, account, problems: mixProblems } = mix(input)
   const guarded = guardMixOf(kit.dot_id, mixed, config.privacy)
   problems.push(...guardProblems(mixProblems, config.privacy), ...guarded.problems)
-  if (hasErrors(problems)) throw invalid(wish.name, problems)
+  if (hasErrors(problems)) throw refuse()
   const words = (path: 'positive' | 'negative'): ExplainedWords => ({
     prompt: joinWords(guarded.mix[path]),
     fragments: guarded.mix[path],
@@ -124,8 +127,4 @@ function toLists(set: Readonly<Record<string, number>> = {}): Record<string, num
 
 function withoutPersonalData({ text, source, reason }: DroppedWords): DroppedWords {
   return { text: redact(text).text, source: redact(source).text, reason: redact(reason).text }
-}
-
-function invalid(drop: string, problems: readonly Problem[]) {
-  return failure('DROP_INVALID', { drop, problems })
 }

@@ -13,6 +13,7 @@ import type { PlannedWorkflow, RunPlan } from '../schema/run.js'
 import { sizeOf } from '../workflow/keeps-size.js'
 import { chooseWorkflow, type ChosenWorkflow } from './choose-workflow.js'
 import { guardPlan, guardProblems } from './guard-plan.js'
+import { causesInLibrary } from './library-causes.js'
 import type { Shelf } from './shelf.js'
 import type { Submission } from './submission.js'
 
@@ -68,6 +69,7 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
     ...(count !== undefined && { count }),
     ...(prompt !== undefined && prompt !== '' && { prompt }),
     set: { ...ordered.set, ...asked.set },
+    ...(input.sheet && { sheet: true }),
     styleBudget: config.styleBudget,
     subjects: subjectsOf(sources).map(subject => withFinish(subject, input.finish)),
     templates: templates.map(each => each.template),
@@ -78,6 +80,7 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
     inputs: [],
   })
   const guarded = guardPlan(plan, config.privacy)
+  problems.push(...causesInLibrary([...problems, ...planProblems], shelf.problems))
   return {
     plan: { ...guarded.plan, inputs: inputsOf(plan, sources, shelf, templates) },
     problems: [

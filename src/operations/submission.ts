@@ -25,6 +25,7 @@ export const submitSchema = {
     set: { type: 'object', additionalProperties: { type: 'array', minItems: 1, maxItems: 1000, items: position } },
     finish: { type: 'string', minLength: 1, maxLength: 60, description: 'Instead of that of the personas' },
     prompt: { type: 'string', maxLength: 2000 },
+    sheet: { type: 'boolean', description: 'All variations of the sweep on one labelled picture' },
     fresh: { type: 'boolean', description: 'Render anew even what was rendered before' },
     priority: prioritySchema,
     weight: weightSchema,
