@@ -146,6 +146,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
           thumbnails: thumbnails(name),
           events,
           pictures,
+          foundry: config.version,
         })
         if (callFolder !== undefined) await exportToCallFolder(callFolder, folder, run, slots)
         if (!isSettled(run) || asOf !== progressOf(run)) return

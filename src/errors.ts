@@ -27,6 +27,7 @@ export interface Details {
   JOB_UNKNOWN: { job: string }
   SLOT_UNKNOWN: { run: string; slot: string }
   SUBJECT_UNKNOWN: { run: string; subject: string; known: readonly string[] }
+  PERSONA_UNKNOWN: { persona: string; meant?: string; known: readonly string[] }
   SLOTS_UNFIT: { run: string; part: string; operation: string }
   SOURCE_CHANGED: { what: string }
   PLUGIN_INVALID: { plugin: string; problems: readonly Problem[] }
@@ -91,6 +92,9 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   JOB_UNKNOWN: d => `No attempt was ever made of a job ${d.job}: name its run and slot instead`,
   SLOT_UNKNOWN: d => `Run ${d.run} has no slot "${d.slot}": "foundry runs show ${d.run}" lists them`,
   SUBJECT_UNKNOWN: d => `Run ${d.run} has no persona "${d.subject}": it has ${d.known.join(', ') || 'none'}`,
+  PERSONA_UNKNOWN: d =>
+    `No persona is called "${d.persona}"${d.meant === undefined ? '' : `: did you mean "${d.meant}"?`} ` +
+    `(known: ${d.known.join(', ') || 'none'}); name one of these, or the file of a persona kit`,
   SLOTS_UNFIT: d => `Nothing of ${d.part} in run ${d.run} can be ${d.operation}`,
   SOURCE_CHANGED: d => `${d.what} changed since the run was accepted: drop it again to render the new version`,
   PLUGIN_INVALID: d => `Plugin ${d.plugin} cannot be loaded: ${listProblems(d.problems)}`,

@@ -23,6 +23,7 @@ export const statusByCode: Record<ErrorCode, number> = {
   JOB_UNKNOWN: 404,
   SLOT_UNKNOWN: 404,
   SUBJECT_UNKNOWN: 404,
+  PERSONA_UNKNOWN: 404,
   SLOTS_UNFIT: 409,
   SOURCE_CHANGED: 409,
   PLUGIN_INVALID: 500,

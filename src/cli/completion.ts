@@ -48,6 +48,7 @@ function offerOf(argument: Argument, { talents, schemas }: ShippedNames): Offer 
 function valueOf(option: Option, { templates, workflows }: ShippedNames): Offer {
   if (option.argChoices) return { kind: 'words', words: option.argChoices }
   if (option.long === '--templates') return { kind: 'list', words: templates }
+  if (option.long === '--template') return { kind: 'words', words: templates }
   if (option.long?.endsWith('workflow')) return { kind: 'names', words: workflows }
   return byPlaceholder(/[<[]([a-z]+)/.exec(option.flags)?.[1] ?? '')
 }
@@ -55,7 +56,7 @@ function valueOf(option: Option, { templates, workflows }: ShippedNames): Offer 
 function byPlaceholder(name: string): Offer {
   if (name === 'run') return { kind: 'runs' }
   if (name === 'dir' || name === 'folder') return { kind: 'folders' }
-  return { kind: ['path', 'file', 'image'].includes(name) ? 'files' : 'free' }
+  return { kind: ['path', 'file', 'image', 'persona'].includes(name) ? 'files' : 'free' }
 }
 
 function listPlaces(place: Place): Place[] {

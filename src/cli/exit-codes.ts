@@ -33,6 +33,7 @@ const codeByError: Record<ErrorCode, number> = {
   JOB_UNKNOWN: exitCodes.badInput,
   SLOT_UNKNOWN: exitCodes.badInput,
   SUBJECT_UNKNOWN: exitCodes.badInput,
+  PERSONA_UNKNOWN: exitCodes.badInput,
   SLOTS_UNFIT: exitCodes.badInput,
   SOURCE_CHANGED: exitCodes.someFailed,
   PLUGIN_INVALID: exitCodes.badInput,

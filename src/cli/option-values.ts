@@ -45,6 +45,10 @@ export function everyNth(value: string): number {
   return checked(value, { min: 2, max: 1_000_000, isWhole: true, allowed: 'a whole number from 2 to 1000000' })
 }
 
+export function sheetSteps(value: string): number {
+  return checked(value, { min: 2, max: 20, isWhole: true, allowed: 'a whole number from 2 to 20' })
+}
+
 export function days(value: string): number {
   return checked(value, { min: 0, isWhole: false, allowed: 'a number of days from 0' })
 }

@@ -6,6 +6,7 @@ import { failure } from '../errors.js'
 import { createHost, examples } from './command-context.js'
 import { exitCodes } from './exit-codes.js'
 import { addHomeCommands } from './home-commands.js'
+import { addMixCommand } from './mix-commands.js'
 import { addRenderCommands } from './render-commands.js'
 import { addRunCommands } from './run-commands.js'
 import { addServerCommands } from './server-commands.js'
@@ -36,6 +37,7 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
     exitCode = code
   })
   addRenderCommands(program, host)
+  addMixCommand(program, host)
   addRunCommands(program, host)
   addServerCommands(program, host)
   addHomeCommands(program, host)

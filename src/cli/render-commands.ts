@@ -35,7 +35,7 @@ export function addRenderCommands(program: Command, host: CommandHost): void {
 const jsonHelp = `
 With --json: exitCode, isNew (whether a run is new), rendered (pictures that were rendered meanwhile, none taken over), warnings,
 refused, and of each of the runs: run, state, isNew, rendered, counts, folder, manifest, contactSheet, reasons, waitsFor (what a
-human has to do before it goes on: resume, approval, decision)
+human has to do before it goes on: resume, approval, decision), composites (the first 20 pictures of several pictures, of sheets)
 `
 
 /** `--server` and `--draft`. */
@@ -62,7 +62,8 @@ function addRender(program: Command, host: CommandHost): void {
         ['foundry render manifests/aurora.yaml --draft', 'drafts, without any server'],
         ['foundry render manifests --server http://gpu1:8188', 'a folder of drops on a real ComfyUI'],
         ['foundry render aurora.yaml --templates hero-portrait --count 4', 'four portraits'],
-        ['foundry render aurora.yaml --set mecha=0,0.25,0.5 --draft', 'a sweep of one slider'],
+        ['foundry render aurora.yaml --set mecha=0,0.25,0.5 --sheet --draft', 'a sweep of one slider, on one picture'],
+        ['foundry render aurora.yaml --templates character-sheet', 'one persona from all sides, on one picture'],
         ['foundry render aurora.yaml --dry-run', 'what would be rendered'],
         ['foundry render aurora.yaml --count 400 --preview 20', '20 of 400; "foundry runs approve" renders the others'],
         ['foundry render aurora.yaml --priority rush', 'before all that is not in a rush'],
@@ -109,6 +110,9 @@ With --json: exitCode, refused, before (what waits already), endsIn (of all toge
 reused, toRender, held, switches, servers, lacks, unfit, away, endsIn (seconds from lowS to highS), unmeasured, disk
 `
 
+const setHelp =
+  'slider position 0–1, or several with commas: a sweep (repeatable); a pole by its name, creature=0.2: 20 % of the way to it'
+
 /** What is wanted of drops, and how. */
 function withWishes(command: Command): Command {
   return command
@@ -117,7 +121,9 @@ function withWishes(command: Command): Command {
     .addOption(new Option('--family <family>', 'model family').choices(families))
     .option('--seed <n>', 'order seed, from which every picture derives its own', wholeNumber)
     .option('--count <n>', 'pictures per view', countingNumber)
-    .option('--set <slider=values>', 'slider position 0–1, or several with commas: a sweep (repeatable)', sliderValues)
+    .option('--set <slider=values>', setHelp, sliderValues)
+    .option('--sheet', 'the whole sweep on one labelled picture: positions and weights')
+    .option('--finish <finish>', 'instead of that of the personas ("foundry talents sliders" lists them)')
     .option('--prompt <words>', 'words in front of every prompt')
     .option('--fresh', 'render anew even what was rendered before')
     .addOption(new Option('--priority <priority>', 'which runs are served first').choices(bands))

@@ -28,6 +28,8 @@ export interface RenderFlags extends ServerFlags, WaitFlags {
   seed?: number
   count?: number
   set?: Record<string, number[]>
+  sheet?: boolean
+  finish?: string
   prompt?: string
   fresh?: boolean
   priority?: Band
@@ -93,7 +95,7 @@ function sayAvatars(folder: string, terminal: Terminal): void {
 }
 
 function renderOptions(flags: RenderFlags): RenderOptions {
-  const { templates, workflow, family, seed, count, set, prompt, fresh, dryRun, draft, server } = flags
+  const { templates, workflow, family, seed, count, set, sheet, finish, prompt, fresh, dryRun, draft, server } = flags
   const { priority, weight, label: labels, preview } = flags
   return {
     submission: {
@@ -104,6 +106,8 @@ function renderOptions(flags: RenderFlags): RenderOptions {
       ...(seed !== undefined && { seed }),
       ...(count !== undefined && { count }),
       ...(set && { set }),
+      ...(sheet && { sheet }),
+      ...(finish !== undefined && { finish }),
       ...(prompt !== undefined && { prompt }),
       ...(fresh && { fresh }),
       ...(priority !== undefined && { priority }),

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/config.js'
 import { isHome } from '../config/config.js'
@@ -115,6 +116,7 @@ async function renderDrops(
       stops: [interrupt.signal, ...(limit ? [limit] : [])],
     })
     await tellReasons(door, seen)
+    await nameComposites(door, submitted, seen)
     const outcomes = await leaveUnfinished(door, submitted, seen)
     const code = interrupt.signal.aborted
       ? exitCodes.interrupted
@@ -336,6 +338,17 @@ async function tellReasons(door: Door, outcomes: readonly Outcome[]): Promise<vo
   for (const outcome of outcomes.filter(each => (each.counts['failed'] ?? 0) > 0)) {
     const { slots } = await door.call('runs.show', { id: outcome.run, state: 'failed', limit: failedLookedAtMax })
     outcome.reasons = [...new Set(slots.map(slot => slot.reason ?? 'unknown'))].slice(0, reasonsMax)
+  }
+}
+
+const compositesNamedMax = 20
+
+async function nameComposites(door: Door, submitted: readonly Begun[], outcomes: readonly Outcome[]): Promise<void> {
+  for (const outcome of outcomes.filter(({ state }) => isEnded(state))) {
+    const plan = submitted.find(({ run }) => run === outcome.run)?.plan ?? []
+    if (!plan.some(({ composites = 0 }) => composites > 0)) continue
+    const { composites = [] } = await door.call('runs.manifest', { id: outcome.run })
+    outcome.composites = composites.slice(0, compositesNamedMax).map(({ file }) => join(outcome.folder, file))
   }
 }
 

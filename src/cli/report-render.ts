@@ -20,6 +20,8 @@ export interface Outcome {
   rendered: number
   /** Why slots failed, each reason once, at most five. */
   reasons?: string[]
+  /** Pictures of several pictures, where the run has ended: the first of them. */
+  composites?: string[]
   /** What a human has to do before it goes on. */
   waitsFor?: NonNullable<RunSummary['waitsFor']>
 }
@@ -124,6 +126,7 @@ function reportRun(outcome: Outcome, wasDone: boolean, terminal: Terminal): void
   terminal.say(`  images    ${join(folder, runFiles.images)}`)
   terminal.say(`  manifest  ${manifest}`)
   if (isEnded(state)) terminal.say(`  contact   ${contactSheet}`)
+  for (const file of outcome.composites ?? []) terminal.say(`  sheet     ${file}`)
   for (const line of describeWait(outcome)) terminal.say(`  ${line}`)
   if (!isAtRest(state)) terminal.say('  to go on  give the same command again')
   else if (count('cancelled') > 0) terminal.say(`  to go on  foundry runs retry ${run}, or the same command again`)

@@ -10,8 +10,10 @@ export const chunksMax = 3
 /** What a private fragment is counted as while its text is absent: some 400 characters of prose. */
 export const privateTokensAssumed = 100
 
+/** What CLIP reads well of a prompt, about. */
+export const tokensMax = tokensPerChunk * chunksMax
+
 const tokensPerWord = 1.3
-const tokensMax = tokensPerChunk * chunksMax
 
 /**
  * The same fragments, in an order that suits the chunks; only those below the sliders are moved, and a long
@@ -20,11 +22,12 @@ const tokensMax = tokensPerChunk * chunksMax
 export function arrangeWords(
   fragments: readonly RankedFragment[],
   path: 'positive' | 'negative',
-): { fragments: RankedFragment[]; problems: Problem[] } {
+): { fragments: RankedFragment[]; leftOut: RankedFragment[]; problems: Problem[] } {
   const tokens = countTokens(fragments)
   const kept = keepWithinLimit(fragments)
-  const problems = tokens > tokensMax ? [tooLong(fragments, { kept, tokens, path })] : []
-  return { fragments: keepChunksWhole(openWithIdentity(kept)), problems }
+  const leftOut = fragments.filter(fragment => !kept.includes(fragment))
+  const problems = tokens > tokensMax ? [tooLong(leftOut, { tokens, path })] : []
+  return { fragments: keepChunksWhole(openWithIdentity(kept)), leftOut, problems }
 }
 
 /** Tokens of a text, about, with the comma that follows it: 1.3 per word and 1 per comma. Weights are not words. */
@@ -107,11 +110,8 @@ function isFiller(fragment: RankedFragment): boolean {
   return isBelow(fragment, 'slider')
 }
 
-function tooLong(
-  fragments: readonly RankedFragment[],
-  { kept, tokens, path }: { kept: readonly RankedFragment[]; tokens: number; path: string },
-): Problem {
-  const left = fragments.filter(fragment => !kept.includes(fragment)).map(({ source }) => source)
+function tooLong(leftOut: readonly RankedFragment[], { tokens, path }: { tokens: number; path: string }): Problem {
+  const left = leftOut.map(({ source }) => source)
   const effect = left.length > 0 ? `left out are the words of ${left.join(', ')}` : 'its end has little effect'
   return {
     severity: 'warning',

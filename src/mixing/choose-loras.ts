@@ -21,7 +21,29 @@ export interface ChosenLoras {
   leftOut: LeftOut[]
   /** The talents of `loras`, in the same order: their words and negatives belong to the picture. */
   talents: MixTalent[]
+  /** How each that was asked for came to its weight, in the order of asking. */
+  weighing: WeighedLora[]
+  /** What all style LoRAs were asked for together, before the budget. */
+  styleSum: number
   problems: Problem[]
+}
+
+/** The way of one LoRA from its slider to the server. */
+export interface WeighedLora {
+  talent: string
+  role: Lora['role']
+  source: string
+  /** From the curve of the slider, 0–1; 1 for an identity. */
+  raw: number
+  /** Of the kit, 0–2; 0 where there is none. */
+  defaultWeight: number
+  /** raw × default weight. */
+  weighted: number
+  /** Within the budget: what a server is sent. 0 where it is left out. */
+  effective: number
+  draft: boolean
+  /** Why the picture is rendered without it. */
+  leftOut?: string
 }
 
 /**
@@ -55,7 +77,38 @@ export function chooseLoras(
   }
   if (active.length > lorasRecommendedMax) problems.push(tooManyLoras(active.length))
 
-  return { loras: active.map(toLora), leftOut, talents: active.map(({ kit }) => kit), problems }
+  return {
+    loras: active.map(toLora),
+    leftOut,
+    talents: active.map(({ kit }) => kit),
+    weighing: wanted.map(want => weigh(want, { fit, active, leftOut, talents: input.talents })),
+    styleSum: sumOfStyles(fit),
+    problems,
+  }
+}
+
+interface Weighing {
+  fit: readonly Weighted[]
+  active: readonly Weighted[]
+  leftOut: readonly LeftOut[]
+  talents: MixInput['talents']
+}
+
+function weigh({ talent, role, source, raw }: Wanted, { fit, active, leftOut, talents }: Weighing): WeighedLora {
+  const kit = talents.get(talent)
+  const effective = active.find(each => each.talent === talent)?.weight ?? 0
+  const reason = leftOut.find(each => each.talent === talent)?.reason ?? `weights below ${loraWeightMin} change nothing`
+  return {
+    talent,
+    role,
+    source,
+    raw,
+    defaultWeight: kit?.defaultWeight ?? 0,
+    weighted: fit.find(each => each.talent === talent)?.weight ?? 0,
+    effective,
+    draft: kit?.isDraft ?? false,
+    ...(effective === 0 && { leftOut: reason }),
+  }
 }
 
 /** Why a draft is left out. Told once for a whole plan, so that it is no problem of a single mix. */
@@ -164,12 +217,17 @@ function tooManyLoras(count: number): Problem {
 
 // Rounded down once scaled: the sum never exceeds the budget by a rounding.
 function keepBudget(weighted: readonly Weighted[], budget: number): Weighted[] {
-  const sum = weighted.filter(w => w.role === 'style').reduce((total, w) => total + Math.abs(w.weight), 0)
-  if (roundTo(sum, weightDecimals) <= budget) return [...weighted]
+  const sum = sumOfStyles(weighted)
+  if (sum <= budget) return [...weighted]
   const unit = 10 ** weightDecimals
   return weighted.map(w =>
     w.role === 'style' ? { ...w, weight: Math.trunc(((w.weight * budget) / sum) * unit) / unit } : w,
   )
+}
+
+function sumOfStyles(weighted: readonly Weighted[]): number {
+  const sum = weighted.filter(({ role }) => role === 'style').reduce((total, { weight }) => total + Math.abs(weight), 0)
+  return roundTo(sum, weightDecimals)
 }
 
 function toLora({ talent, role, raw, weight, source, kit }: Weighted): Lora {

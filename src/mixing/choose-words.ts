@@ -1,7 +1,8 @@
 import type { Problem } from '../errors.js'
 import type { PersonaKit } from '../schema/persona-kit.js'
 import type { Style } from '../schema/style.js'
-import { cleanDescription, cleanWords } from './clean-words.js'
+import type { Template } from '../schema/template.js'
+import { cleanDescription, cleanWords, type DroppedWords } from './clean-words.js'
 import type { MixInput, MixTalent } from './mix-input.js'
 import { nearestColour } from './named-colours.js'
 import { findNearMiss } from '../files/near-miss.js'
@@ -29,7 +30,7 @@ export function chooseWords(
   input: Pick<MixInput, 'subject' | 'style' | 'template' | 'view' | 'prompt'>,
   placed: readonly PlacedSlider[],
   talents: readonly MixTalent[],
-): { words: RankedFragment[]; problems: Problem[] } {
+): { words: RankedFragment[]; unsaid: DroppedWords[]; problems: Problem[] } {
   const { subject, style, template } = input
   const view = template.views.find(({ id }) => id === input.view)
   const kit = subject.kind === 'persona' ? subject.kit : undefined
@@ -44,10 +45,14 @@ export function chooseWords(
     ...placed.flatMap(sliderWords),
     ...paletteWords(kit, style),
     ...finish.words,
-    ...toneWords(kit, style),
+    ...(template.tone === false ? [] : toneWords(kit, style)),
     ...(isStyled(subject, placed) ? say('style', `style ${style.name}`, style.words ?? []) : []),
   ]
-  return { words, problems: [...(view ? [] : [viewUnknown(input)]), ...finish.problems] }
+  return {
+    words,
+    unsaid: [...placed.flatMap(unsaidPoles), ...unsaidTones(kit, style, template)],
+    problems: [...(view ? [] : [viewUnknown(input)]), ...finish.problems],
+  }
 }
 
 /** What a picture should not show: of the template, of the talents that act on it, of the style. */
@@ -95,11 +100,34 @@ function subjectWords(subject: MixInput['subject']): RankedFragment[] {
     .filter(({ text, private: isPrivate }) => text !== '' || isPrivate === true)
 }
 
-function sliderWords({ key, slider, left, right }: PlacedSlider): RankedFragment[] {
+function sliderWords(placed: PlacedSlider): RankedFragment[] {
+  return polesOf(placed).flatMap(({ pole, source, isSaid }) => (isSaid ? say('slider', source, pole.words ?? []) : []))
+}
+
+/** Of two poles that both count, the stronger one is said; both where they are alike. */
+function polesOf({ key, slider, left, right }: PlacedSlider) {
   const strongest = Math.max(left, right)
-  if (strongest < poleWordsWeightMin) return []
-  const poles = [...(left === strongest ? [slider.left] : []), ...(right === strongest ? [slider.right] : [])]
-  return poles.flatMap(pole => say('slider', `slider ${key} (${pole.label})`, pole.words ?? []))
+  return [
+    { pole: slider.left, weight: left },
+    { pole: slider.right, weight: right },
+  ].map(({ pole, weight }) => ({
+    pole,
+    weight,
+    source: `slider ${key} (${pole.label})`,
+    isSaid: weight === strongest && weight >= poleWordsWeightMin,
+  }))
+}
+
+function unsaidPoles(placed: PlacedSlider): DroppedWords[] {
+  return polesOf(placed).flatMap(({ pole, weight, source, isSaid }) => {
+    const text = (pole.words ?? []).join(', ')
+    if (isSaid || weight === 0 || text === '') return []
+    const reason =
+      weight < poleWordsWeightMin
+        ? `at ${weight} the pole is weaker than ${poleWordsWeightMin}`
+        : 'the other pole is stronger'
+    return [{ text, source, reason }]
+  })
 }
 
 function paletteWords(kit: PersonaKit | undefined, style: Style): RankedFragment[] {
@@ -127,12 +155,28 @@ function finishWords(kit: PersonaKit | undefined, style: Style): { words: Ranked
 }
 
 function toneWords(kit: PersonaKit | undefined, style: Style): RankedFragment[] {
+  return tonesOf(kit, style).flatMap(({ key, value, low, high }) => {
+    if (value <= toneLowMax) return say('tone', `tone ${key} low`, low)
+    return value >= toneHighMin ? say('tone', `tone ${key} high`, high) : []
+  })
+}
+
+function unsaidTones(kit: PersonaKit | undefined, style: Style, template: Template): DroppedWords[] {
+  return tonesOf(kit, style).flatMap(({ key, value, low, high }) => {
+    const text = [low, high].map(words => words.join(', ')).join(' / ')
+    const source = `tone ${key}`
+    if (template.tone === false) return [{ text, source, reason: `the template ${template.id} says no tones` }]
+    const reason = `${value} is neither low (up to ${toneLowMax}) nor high (from ${toneHighMin})`
+    return value > toneLowMax && value < toneHighMin ? [{ text, source, reason }] : []
+  })
+}
+
+/** The tones that both the persona and the style know. */
+function tonesOf(kit: PersonaKit | undefined, style: Style) {
   const tones: Readonly<Record<string, unknown>> = kit?.tone ?? {}
-  return Object.entries(style.tone ?? {}).flatMap(([key, { low, high }]) => {
+  return Object.entries(style.tone ?? {}).flatMap(([key, { low = [], high = [] }]) => {
     const value = Object.hasOwn(tones, key) ? tones[key] : undefined
-    if (typeof value !== 'number') return []
-    if (value <= toneLowMax) return say('tone', `tone ${key} low`, low ?? [])
-    return value >= toneHighMin ? say('tone', `tone ${key} high`, high ?? []) : []
+    return typeof value === 'number' ? [{ key, value, low, high }] : []
   })
 }
 

@@ -33,20 +33,32 @@ export function cleanWords(text: string): string {
     .replace(/[ ,;.]+$/, '')
 }
 
+/** Words that a picture is rendered without, and why. */
+export interface DroppedWords {
+  text: string
+  source: string
+  reason: string
+}
+
 /**
  * The fragments without phrases that came before, in this or an earlier fragment, whatever their case. Private text is left
  * whole: what a picture repeats of it would tell about it. A fragment of which nothing is left goes.
  */
-export function dropRepeats<F extends Fragment>(fragments: readonly F[]): F[] {
-  const seen = new Set<string>()
-  return fragments.flatMap(fragment => {
+export function dropRepeats<F extends Fragment>(fragments: readonly F[]): { fragments: F[]; dropped: DroppedWords[] } {
+  const saidBy = new Map<string, string>()
+  const dropped: DroppedWords[] = []
+  const kept = fragments.flatMap(fragment => {
     if (fragment.private) return [fragment]
     const fresh = splitPhrases(fragment.text).filter(phrase => {
       const key = phrase.toLowerCase()
-      return !seen.has(key) && seen.add(key)
+      const first = saidBy.get(key)
+      if (first === undefined) saidBy.set(key, fragment.source)
+      else dropped.push({ text: phrase, source: fragment.source, reason: `said already by ${first}` })
+      return first === undefined
     })
     return fresh.length === 0 ? [] : [{ ...fragment, text: fresh.join(', ') }]
   })
+  return { fragments: kept, dropped }
 }
 
 /** The phrases between commas. A comma inside of weighting parentheses, as in `(red, blue:1.2)`, separates nothing. */

@@ -40,7 +40,8 @@ function place(key: string, slider: Slider, asked: number | undefined): PlacedSl
 }
 
 function sliderUnknown(key: string, sliders: Readonly<Record<string, Slider>>): Problem {
-  const nearest = findNearMiss(key, Object.keys(sliders))
+  const labels = Object.values(sliders).flatMap(({ left, right }) => [left.label, right.label])
+  const nearest = findNearMiss(key, [...Object.keys(sliders), ...labels])
   const known = Object.entries(sliders).map(([name, { left, right }]) => `${name} (0 ${left.label}, 1 ${right.label})`)
   return {
     severity: 'error',

@@ -15,6 +15,13 @@ export function guardPlan(plan: RunPlan, mode: Config['privacy']): { plan: RunPl
   return { plan: { ...plan, series }, problems: gate.problems() }
 }
 
+/** The same of one mix alone. */
+export function guardMixOf(subject: string, mix: Mix, mode: Config['privacy']): { mix: Mix; problems: Problem[] } {
+  if (mode === 'off') return { mix, problems: [] }
+  const gate = createGate(mode)
+  return { mix: guardMix(mix, subject, gate), problems: gate.problems() }
+}
+
 /** What planning has to say, without what it found of personal data. */
 export function guardProblems(problems: readonly Problem[], mode: Config['privacy']): Problem[] {
   if (mode === 'off') return [...problems]

@@ -7,11 +7,13 @@ import { backdropRequest } from '../library/private-text.js'
 import type { Sources } from '../library/sources.js'
 import type { Talent } from '../library/talents.js'
 import type { MixTalent } from '../mixing/mix-input.js'
+import { namePoles } from '../mixing/name-poles.js'
 import { type PlanSubject, planRun } from '../plan/plan-run.js'
 import type { PlannedWorkflow, RunPlan } from '../schema/run.js'
 import { sizeOf } from '../workflow/keeps-size.js'
 import { chooseWorkflow, type ChosenWorkflow } from './choose-workflow.js'
 import { guardPlan, guardProblems } from './guard-plan.js'
+import { causesInLibrary } from './library-causes.js'
 import type { Shelf } from './shelf.js'
 import type { Submission } from './submission.js'
 
@@ -57,15 +59,19 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
   const seeds = input.seed === undefined && input.count === undefined ? order?.seeds : undefined
   const count = input.count ?? order?.seeds?.length ?? order?.count
   const prompt = input.prompt ?? order?.prompt
+  const ordered = namePoles(toLists(order?.set ?? {}), shelf.style)
+  const asked = namePoles(input.set ?? {}, shelf.style)
+  problems.push(...ordered.problems, ...asked.problems)
   const { plan, problems: planProblems } = planRun({
     renderer,
     orderSeed: input.seed ?? order?.seed ?? 0,
     ...(seeds && { seeds }),
     ...(count !== undefined && { count }),
     ...(prompt !== undefined && prompt !== '' && { prompt }),
-    set: { ...toLists(order?.set ?? {}), ...input.set },
+    set: { ...ordered.set, ...asked.set },
+    ...(input.sheet && { sheet: true }),
     styleBudget: config.styleBudget,
-    subjects: subjectsOf(sources),
+    subjects: subjectsOf(sources).map(subject => withFinish(subject, input.finish)),
     templates: templates.map(each => each.template),
     ...(isManifest && { sizes: ownSizes(chosen) }),
     workflows: new Map([...chosen].map(([id, { planned }]) => [id, planned])),
@@ -74,6 +80,7 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
     inputs: [],
   })
   const guarded = guardPlan(plan, config.privacy)
+  problems.push(...causesInLibrary([...problems, ...planProblems], shelf.problems))
   return {
     plan: { ...guarded.plan, inputs: inputsOf(plan, sources, shelf, templates) },
     problems: [
@@ -116,7 +123,12 @@ function subjectsOf({ drop, calls }: Sources): PlanSubject[] {
   return [...personas, ...backdrops]
 }
 
-function findTemplates(shelf: Shelf, asked: readonly string[], problems: Problem[]): ShelfTemplate[] {
+function withFinish(subject: PlanSubject, finish: string | undefined): PlanSubject {
+  return finish === undefined || subject.kind !== 'persona' ? subject : { ...subject, kit: { ...subject.kit, finish } }
+}
+
+/** The templates of these names. Names that are none are added to the problems. */
+export function findTemplates(shelf: Shelf, asked: readonly string[], problems: Problem[]): ShelfTemplate[] {
   return asked.flatMap(id => {
     const found = shelf.templates.get(id)
     if (found) return [found]
@@ -150,7 +162,8 @@ function kitFiles({ drop, path: order }: Sources): Record<string, string> {
   return Object.fromEntries(drop.kits.map(({ kit, path }) => [`persona:${kit.dot_id}`, join(dirname(order), path)]))
 }
 
-function toMixTalent(talent: Talent): MixTalent {
+/** A kit as mixing sees it. */
+export function toMixTalent(talent: Talent): MixTalent {
   const { weights, prompts } = talent
   return {
     id: talent.id,

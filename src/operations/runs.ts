@@ -189,5 +189,5 @@ function describeSlot(run: RunState, ordinal: number, slot: ShownSlot) {
 export async function refreshManifest(foundry: Foundry, run: RunState): Promise<void> {
   const folder = foundry.runFolder(run.accepted.run)
   const { run: file, sha256 } = await readRunFile(folder)
-  await writeManifest(folder, run, indexSlots(file.plan), sha256)
+  await writeManifest(folder, run, indexSlots(file.plan), { runFileSha256: sha256 })
 }

@@ -35,9 +35,16 @@ export function createShelfReader(
   log: Logger,
 ): () => Promise<Shelf> {
   let reading: { at: number; shelf: Promise<Shelf> } | undefined
+  const folders = plugins.map(plugin => plugin.folder)
+  const readAndKeep = async () => {
+    const shelf = await readShelf(config, folders, index)
+    // The index only spares work next time: a home that cannot keep it is read all the same.
+    await index.save().catch((error: unknown) => log.warn({ reason: reasonOf(error) }, 'index not kept'))
+    return shelf
+  }
   return () => {
     if (reading && performance.now() - reading.at < shelfAgeMsMax) return reading.shelf
-    const shelf = readShelf(config, plugins, { index, log })
+    const shelf = readAndKeep()
     reading = { at: performance.now(), shelf }
     shelf.then(
       ({ talents }) => log.debug({ talents: talents.size }, 'library read'),
@@ -49,12 +56,8 @@ export function createShelfReader(
   }
 }
 
-async function readShelf(
-  config: Config,
-  plugins: readonly PluginFolder[],
-  { index, log }: { index: TalentIndex; log: Logger },
-): Promise<Shelf> {
-  const folders = plugins.map(plugin => plugin.folder)
+/** Reads everything anew; a folder that is not there is empty. */
+export async function readShelf(config: Config, folders: readonly string[], index: TalentIndex): Promise<Shelf> {
   const [talents, templates, workflows, styles] = await Promise.all([
     readTalents([config.paths.talents, ...folders], { index }),
     readTemplates([...folders, join(config.paths.home, 'templates')]),
@@ -62,8 +65,6 @@ async function readShelf(
     readStyles(folders),
   ])
   const merged = mergeStyles(styles.styles.map(({ style, file }) => ({ plugin: file, style })))
-  // The index only spares work next time: a home that cannot keep it is read all the same.
-  await index.save().catch((error: unknown) => log.warn({ reason: reasonOf(error) }, 'index not kept'))
   return {
     talents: new Map(talents.talents.map(talent => [talent.id, talent])),
     templates: templates.templates,

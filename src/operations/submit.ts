@@ -6,6 +6,7 @@ import { hashJson } from '../files/hash.js'
 import { isDropName } from '../library/drop.js'
 import { rootAround, watchedRoots } from '../intake/watched-roots.js'
 import { callFolderOf, readSources, type Sources } from '../library/sources.js'
+import { countComposites } from '../plan/composites.js'
 import { indexSlots, type SlotIndex } from '../plan/slots.js'
 import { exportToCallFolder, findPicturesToKeep } from '../record/call-folder.js'
 import type { RunAccepted } from '../record/events.js'
@@ -51,6 +52,8 @@ export interface PlanSummary {
   /** Effective weights by talent: one, or each of those that the views and the slider values give. */
   loras: Record<string, number[]>
   skipped?: string
+  /** Pictures of several of its pictures, made when the run ends. */
+  composites?: number
 }
 
 /**
@@ -225,7 +228,7 @@ async function accept(foundry: Foundry, { by, ...wanted }: PreparedDrop & { by: 
   const runFileSha256 = await writeRunFile(folder, toRunFile(accepted, plan))
   await foundry.ledger.append(accepted)
   const state = foundry.ledger.state.runs.get(run)
-  if (state) await writeManifest(folder, state, index, runFileSha256)
+  if (state) await writeManifest(folder, state, index, { runFileSha256 })
   await foundry.desk.review(run)
   foundry.farm.wake()
   foundry.log.info({ run, slots: index.count }, 'run accepted')
@@ -246,6 +249,7 @@ function summary(series: RunPlan['series'][number]): PlanSummary {
     ...(series.variations.length > 1 && { sliders: valuesOf(series.variations.map(each => Object.entries(each))) }),
     loras: valuesOf(series.mixes.map(({ loras }) => loras.map(lora => [lora.talent, lora.effective]))),
     ...(series.skipped !== undefined && { skipped: series.skipped }),
+    ...(series.composite && series.skipped === undefined && { composites: countComposites(series) }),
   }
 }
 

@@ -6,6 +6,7 @@ import type { PersonaKit } from '../schema/persona-kit.js'
 import type { Fragment, Mix, PlannedWorkflow, RunPlan, Series } from '../schema/run.js'
 import type { Style } from '../schema/style.js'
 import type { Template } from '../schema/template.js'
+import { checkSheet, planComposite } from './plan-composite.js'
 
 /** A character or a setting that a drop asks for. */
 export type PlanSubject =
@@ -34,6 +35,8 @@ export interface PlanRequest {
   /** Slider values that replace those of the personas; several values make a sweep. */
   set: Readonly<Record<string, readonly number[]>>
   prompt?: string
+  /** All variations of a sweep on one picture. */
+  sheet?: boolean
   styleBudget: number
   subjects: readonly PlanSubject[]
   templates: readonly Template[]
@@ -52,6 +55,7 @@ const sweepMax = 10_000
 export function planRun(request: PlanRequest): { plan: RunPlan; problems: Problem[] } {
   const problems: Problem[] = []
   const variations = combine(request.set, problems)
+  if (request.sheet) problems.push(...checkSheet(variations.length))
   const series: Series[] = []
   const used = new Map<string, PlannedWorkflow>()
   for (const subject of request.subjects) {
@@ -150,7 +154,8 @@ function planSeries(
       problems.push(...mixed.problems)
     }
   }
-  return { series: { ...base, variations: own, mixes }, problems }
+  const composite = planComposite({ subject: subject.id, template, variations: own, mixes, set: request.set }, request)
+  return { series: { ...base, variations: own, mixes, ...(composite && { composite }) }, problems }
 }
 
 /** Palette and finish as the persona says them, for the trace and for drafts; their words are in the mix already. */

@@ -108,7 +108,8 @@ export function describeSliders(sliders: Readonly<Record<string, number>>): stri
     .join(' · ')
 }
 
-function perVariation(series: Series): number {
+/** Pictures of each view and variation. */
+export function perVariation(series: Series): number {
   return series.seeds?.length ?? series.count
 }
 

@@ -1,6 +1,7 @@
-import sharp, { type OverlayOptions } from 'sharp'
+import type { OverlayOptions } from 'sharp'
 import type { SlotState } from '../schema/run.js'
-import { elideText, textPath, type TextStyle, textWidth } from './draw-text.js'
+import { textWidth } from './draw-text.js'
+import { createCanvas, drawing, fitInto, type SheetCanvas, stateColours, stateMark, words } from './sheet-canvas.js'
 
 export interface ContactItem {
   /** A small picture in any common format; undefined where there is none. */
@@ -26,16 +27,14 @@ export interface ContactSheet<Item = ContactItem> {
  */
 export async function renderContactSheet({ title, subtitle, items, tally }: ContactSheet): Promise<Buffer> {
   const layout = chooseLayout(items.length)
-  const sheet = createSheet(layout.width, layout.height)
+  const sheet = createCanvas({ width: layout.width, height: layout.height, ground })
   for (let row = 0; row * layout.columns < items.length; row++) {
     const from = row * layout.columns
     await drawRow(sheet, items.slice(from, from + layout.columns), { layout, row })
   }
   const total = [...tally.values()].reduce((sum, each) => sum + each, 0)
   const facts = { title, subtitle, tally, total, shown: items.length, width: layout.width }
-  await sheet.draw(0, headerHeight, [
-    { input: Buffer.from(svg(layout.width, headerHeight, header(facts))), left: 0, top: 0 },
-  ])
+  await sheet.draw(0, headerHeight, [drawing(layout.width, headerHeight, header(facts))])
   return await sheet.toWebp()
 }
 
@@ -75,59 +74,36 @@ function chooseLayout(shown: number): Layout {
   }
 }
 
-interface Sheet {
-  /** Composes a full-width band and copies it into the sheet. */
-  draw(top: number, height: number, parts: OverlayOptions[]): Promise<void>
-  toWebp(): Promise<Buffer>
-}
-
 const ground = '#121213'
-const channels = 3
-
-function createSheet(width: number, height: number): Sheet {
-  const pixels = Buffer.alloc(width * height * channels, Buffer.from(ground.slice(1), 'hex'))
-  return {
-    async draw(top, bandHeight, parts) {
-      const band = sharp({ create: { width, height: bandHeight, channels, background: ground } })
-      const drawn = await band.composite(parts).removeAlpha().raw().toBuffer()
-      drawn.copy(pixels, top * width * channels)
-    },
-    toWebp: async () =>
-      await sharp(pixels, { raw: { width, height, channels } }).webp({ quality: 84, effort: 2 }).toBuffer(),
-  }
-}
 
 async function drawRow(
-  sheet: Sheet,
+  sheet: SheetCanvas,
   items: readonly ContactItem[],
   at: { layout: Layout; row: number },
 ): Promise<void> {
   const { tile, box, rowHeight, width } = at.layout
   const places = items.map((item, column) => ({ item, x: margin + column * (tile + gap) }))
   const pictures = await Promise.all(
-    places.map(async ({ item, x }) => ({ item, x, picture: await fit(item, tile, box) })),
+    places.map(async ({ item, x }) => ({ item, x, picture: await fit(item, { left: x, width: tile, height: box }) })),
   )
   const marks = pictures.map(({ item, x, picture }) =>
     drawTile(item, { x, tile, box, hasPicture: picture !== undefined }),
   )
-  const overlays = pictures.flatMap(({ x, picture }): OverlayOptions[] => {
-    if (!picture) return []
-    const { data, info } = picture
-    const left = x + Math.round((tile - info.width) / 2)
-    const top = Math.round((box - info.height) / 2)
-    return [{ input: data, raw: { width: info.width, height: info.height, channels: 3 }, left, top }]
-  })
-  const labels = { input: Buffer.from(svg(width, rowHeight, marks.join(''))), left: 0, top: 0 }
-  await sheet.draw(headerHeight + at.row * rowHeight, rowHeight, [labels, ...overlays])
+  const overlays = pictures.flatMap(({ picture }) => picture ?? [])
+  await sheet.draw(headerHeight + at.row * rowHeight, rowHeight, [
+    drawing(width, rowHeight, marks.join('')),
+    ...overlays,
+  ])
 }
 
 /** The picture as large as its tile allows; undefined where there is none that can be read. */
-async function fit(item: ContactItem, width: number, height: number) {
+async function fit(
+  item: ContactItem,
+  place: { left: number; width: number; height: number },
+): Promise<OverlayOptions | undefined> {
   try {
     const bytes = await item.thumbnail()
-    if (!bytes) return undefined
-    const resized = sharp(bytes).resize({ width, height, fit: 'inside' }).toColourspace('srgb')
-    return await resized.flatten({ background: ground }).raw().toBuffer({ resolveWithObject: true })
+    return bytes && (await fitInto(bytes, { ...place, top: 0, ground }))
   } catch {
     // A sheet is a view: one thumbnail that cannot be read leaves its tile without a picture.
     return undefined
@@ -135,15 +111,6 @@ async function fit(item: ContactItem, width: number, height: number) {
 }
 
 const ink = { strong: '#eeeeef', soft: '#b6b8bb', faint: '#94979b', panel: '#1d1e20' }
-const stateColours: Record<SlotState, string> = {
-  done: '#7ed391',
-  running: '#6cb8ff',
-  waiting: '#a4a8ad',
-  held: '#ffcf5c',
-  failed: '#ff8279',
-  cancelled: '#a4a8ad',
-  skipped: '#a4a8ad',
-}
 const states = Object.keys(stateColours) as SlotState[]
 
 interface TileLook {
@@ -178,26 +145,6 @@ function drawTile(item: ContactItem, { x, tile, box, hasPicture }: TileLook): st
   ].join('')
 }
 
-/** A sign of its own for each kind of end, so that colour is never alone. */
-function stateMark(state: SlotState, { x, y, size }: { x: number; y: number; size: number }): string {
-  const colour = stateColours[state]
-  const stroke = `stroke="${colour}" stroke-width="${size * 0.36}" fill="none" stroke-linecap="round"`
-  switch (state) {
-    case 'done':
-      return `<circle cx="${x}" cy="${y}" r="${size * 0.8}" fill="${colour}"/>`
-    case 'failed':
-      return `<path d="M${x - size * 0.7} ${y - size * 0.7}l${size * 1.4} ${size * 1.4}m0 ${-size * 1.4}l${-size * 1.4} ${size * 1.4}" ${stroke}/>`
-    case 'held':
-      return `<path d="M${x - size * 0.4} ${y - size * 0.7}v${size * 1.4}m${size * 0.8} ${-size * 1.4}v${size * 1.4}" ${stroke}/>`
-    case 'cancelled':
-    case 'skipped':
-      return `<path d="M${x - size * 0.8} ${y}h${size * 1.6}" ${stroke}/>`
-    case 'running':
-    case 'waiting':
-      return `<circle cx="${x}" cy="${y}" r="${size * 0.75}" ${stroke}/>`
-  }
-}
-
 interface HeaderFacts {
   title: string
   subtitle: string | undefined
@@ -228,25 +175,6 @@ function header({ title, subtitle, tally, total, shown, width }: HeaderFacts): s
   return parts.join('')
 }
 
-interface Words extends TextStyle {
-  x: number
-  y: number
-  fill: string
-  anchor?: 'middle'
-  /** Longer text is elided. */
-  width?: number
-}
-
-function words(text: string, { x, y, fill, anchor, width, ...style }: Words): string {
-  const shown = width === undefined ? text : elideText(text, style, width)
-  const d = textPath(shown, style, { x, y, ...(anchor && { anchor }) })
-  return d === '' ? '' : `<path d="${d}" fill="${fill}"/>`
-}
-
 function grouped(count: number): string {
   return count.toLocaleString('en-US')
-}
-
-function svg(width: number, height: number, content: string): string {
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${content}</svg>`
 }

@@ -1,7 +1,10 @@
 import { join } from 'node:path'
 import { replaceFile } from '../files/durable.js'
 import { sha256 } from '../files/hash.js'
+import { compositesOf } from '../plan/composites.js'
 import { describeSliders, type SlotIndex, slotAt, sweptSliders } from '../plan/slots.js'
+import type { CompositeCell } from '../schema/composite-trace.js'
+import type { ManifestComposite } from '../schema/run-manifest.js'
 import type { SlotState } from '../schema/run.js'
 import { isSampled } from './contact-sampling.js'
 import type { FoundryEvent } from './events.js'
@@ -9,7 +12,7 @@ import { writeManifest } from './manifest.js'
 import type { Pictures } from './pictures.js'
 import type { SheetItem, ThumbnailSource } from './pictures-thread.js'
 import { runEventLines } from './run-events.js'
-import { readRunFile, runFiles, toJsonText } from './run-folder.js'
+import { compositeFile, readRunFile, runFiles, toJsonText } from './run-folder.js'
 import { sweepTemporaries } from './sweep.js'
 import { type RunState, settledState, stateOf } from './state.js'
 
@@ -19,10 +22,12 @@ export interface FinishOptions {
   /** The events of the run so far, oldest first. */
   events: AsyncIterable<FoundryEvent> | Iterable<FoundryEvent>
   pictures: Pictures
+  /** Version of the foundry, for the traces of composites. */
+  foundry: string
 }
 
 /**
- * Writes what a finished run leaves: contact sheet, events, manifest, and last of all the report with the hashes of the others.
+ * Writes what a finished run leaves: contact sheet, events, composites, manifest, and last of all the report with the hashes of the others.
  * May be repeated after a crash. Answers the hash of the report, which only the journal holds.
  */
 export async function finishRun(
@@ -39,7 +44,8 @@ export async function finishRun(
   await replaceFile(join(folder, runFiles.events), events)
   const settled: RunState = { ...run, finished: { at: Date.now(), state } }
   const { sha256: runFileSha256 } = await readRunFile(folder)
-  const manifestSha256 = await writeManifest(folder, settled, index, runFileSha256)
+  const composites = await makeComposites(run, index, options)
+  const manifestSha256 = await writeManifest(folder, settled, index, { runFileSha256, composites })
   const { startedAt, counts, reused, failures, accepted } = run
   const report = {
     $schema: 'report/1',
@@ -57,6 +63,29 @@ export async function finishRun(
   const text = toJsonText(report)
   await replaceFile(join(folder, runFiles.report), text)
   return { state, reportSha256: sha256(text) }
+}
+
+/** One after the other. Those that a crash or an earlier end of the run has left are taken over where nothing has changed. */
+async function makeComposites(
+  run: RunState,
+  index: SlotIndex,
+  { folder, foundry, pictures }: FinishOptions,
+): Promise<ManifestComposite[]> {
+  const made: ManifestComposite[] = []
+  const { run: name, renderer } = run.accepted
+  for (const { id, series, layout, detail, ordinals } of compositesOf(index)) {
+    const cells = ordinals.map((ordinal): CompositeCell => {
+      const done = run.done.get(ordinal)
+      const slot = slotAt(index, ordinal)?.id ?? String(ordinal)
+      return { slot, state: stateOf(run, ordinal), ...(done && { file: done.file, sha256: done.sha256 }) }
+    })
+    const { subject, template, width, height } = series
+    const about = { foundry, run: name, subject, template, renderer, layout, cells }
+    made.push(
+      await pictures.do('composite', { folder, file: compositeFile(id), detail, size: { width, height }, about }),
+    )
+  }
+  return made
 }
 
 export function thumbnailFile(folder: string, ordinal: number): string {

@@ -3,7 +3,7 @@ import { replaceFile } from '../files/durable.js'
 import { sha256 } from '../files/hash.js'
 import type { SlotIndex } from '../plan/slots.js'
 import { slotAt } from '../plan/slots.js'
-import type { ManifestImage, RunManifest } from '../schema/run-manifest.js'
+import type { ManifestComposite, ManifestImage, RunManifest } from '../schema/run-manifest.js'
 import { runFiles, toJsonText, traceFile } from './run-folder.js'
 import { type RunState, runStateOf, stateOf } from './state.js'
 
@@ -20,7 +20,7 @@ export async function writeManifest(
   folder: string,
   run: RunState,
   index: SlotIndex,
-  runFileSha256: string,
+  { runFileSha256, composites = [] }: { runFileSha256: string; composites?: readonly ManifestComposite[] },
 ): Promise<string> {
   const images = manifestImages(run, index)
   const parts: NonNullable<RunManifest['parts']> = []
@@ -46,6 +46,7 @@ export async function writeManifest(
     counts: { slots: run.slots.length, ...run.counts, reused: run.reused },
     images: parts.length > 0 ? [] : images,
     ...(parts.length > 0 && { parts }),
+    ...(composites.length > 0 && { composites: [...composites] }),
     ...(troubles.length > 0 && { failed: troubles }),
     runFileSha256,
     updatedAt: new Date().toISOString(),

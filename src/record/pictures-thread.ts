@@ -8,6 +8,7 @@ import { readBounded } from '../files/read-bounded.js'
 import { takeTurns } from '../files/take-turns.js'
 import { imageSizeBytesMax } from './carried-record.js'
 import { adoptPicture, commitPicture, keepPicture, reusePicture } from './commit.js'
+import { makeComposite } from './make-composite.js'
 import { type ContactItem, type ContactSheet, renderContactSheet } from './contact-sheet.js'
 import { readPicture } from './picture.js'
 
@@ -24,6 +25,9 @@ const thumbnailSide = 320
 // No picture is decoded twice, so what sharp would remember of them is memory for nothing.
 sharp.cache(false)
 
+/** One sheet after the other: each is large while it is drawn, and runs like to end together. */
+const inTurn = takeTurns<'sheet'>()
+
 /** What the thread does. Bytes that crossed threads are no `Buffer` any more. */
 const tasks = {
   commit: (bytes: Uint8Array, ...rest: Tail<Parameters<typeof commitPicture>>) =>
@@ -34,6 +38,7 @@ const tasks = {
   pixelSha256: async (bytes: Uint8Array) => (await readPicture(bufferOf(bytes))).pixelSha256,
   thumbnail,
   drawSheet,
+  composite: (wish: Parameters<typeof makeComposite>[0]) => inTurn('sheet', () => makeComposite(wish)),
 }
 export type PictureTasks = typeof tasks
 
@@ -58,9 +63,6 @@ async function thumbnail({ kept, image }: ThumbnailSource): Promise<Uint8Array |
   const { bytes } = await readBounded(image, { sizeBytesMax: imageSizeBytesMax })
   return (await readPicture(bytes, { thumbnailSide })).thumbnail
 }
-
-/** One sheet after the other: each is large while it is drawn, and runs like to end together. */
-const inTurn = takeTurns<'sheet'>()
 
 function drawSheet({ items, ...sheet }: ContactSheet<SheetItem>): Promise<Uint8Array> {
   const whole = { ...sheet, items: items.map(item => ({ ...item, thumbnail: () => thumbnail(item) })) }

@@ -12,6 +12,7 @@ export const runFiles = {
   events: 'events.jsonl',
   contactSheet: 'contact-sheet.webp',
   images: 'images',
+  composites: 'composites',
 } as const
 
 /** run.json of a plan with 10,000 series is some 50 MB. */
@@ -39,6 +40,11 @@ export async function readRunFile(folder: string): Promise<{ run: RunFile; sha25
 /** Where the picture of a slot lies, as a path under the run folder. */
 export function imageFile(slotId: string): string {
   return `${runFiles.images}/${slotId}.png`
+}
+
+/** Where a composite lies, as a path under the run folder. */
+export function compositeFile(id: string): string {
+  return `${runFiles.composites}/${id}.png`
 }
 
 export function traceFile(image: string): string {

@@ -4,6 +4,7 @@ import { reasonOf } from '../errors.js'
 import { sha256File } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
 import type { ManifestImage, RunManifest } from '../schema/run-manifest.js'
+import type { CompositeTrace } from '../schema/composite-trace.js'
 import type { Trace } from '../schema/trace.js'
 import { imageSizeBytesMax } from './carried-record.js'
 import { readRunFile, runFileSizeBytesMax, runFiles } from './run-folder.js'
@@ -41,7 +42,7 @@ const traceSizeBytesMax = 16 * 1024 * 1024
 /**
  * Hashes every input and output of a run again. `inputHash` answers the hash of an input by its logical name now, or undefined
  * when it cannot be found any more. The journal holds the hash of the report, the report those of manifest, contact sheet and
- * events, the manifest those of run.json, images and traces.
+ * events, the manifest those of run.json, images, composites and their traces.
  */
 export async function verifyRun(
   folder: string,
@@ -76,6 +77,15 @@ export async function verifyRun(
     const trace = await readJson<Partial<Trace>>(join(folder, image.trace))
     if (trace?.result?.fileSha256 !== image.sha256)
       compare(image.trace, image.sha256, trace?.result?.fileSha256 ?? 'unreadable')
+  }
+  const hashByFile = new Map(images.map(({ file, sha256 }) => [file, sha256]))
+  for (const composite of manifest.composites ?? []) {
+    compare(composite.file, composite.sha256, await hashOf(join(folder, composite.file)))
+    compare(composite.trace, composite.traceSha256, await hashOf(join(folder, composite.trace)))
+    const trace = await readJson<Partial<CompositeTrace>>(join(folder, composite.trace))
+    compare(composite.trace, composite.sha256, trace?.result?.fileSha256 ?? 'unreadable')
+    for (const { file, sha256 } of trace?.cells ?? [])
+      if (file !== undefined) compare(composite.trace, hashByFile.get(file) ?? missing, sha256 ?? missing)
   }
   const inputs = await readRunFile(folder).then(
     ({ run }) => run.plan.inputs,

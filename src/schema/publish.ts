@@ -1,4 +1,5 @@
 import { bindingSchema } from './binding.js'
+import { compositeTraceSchema } from './composite-trace.js'
 import { configFileSchema } from './config.js'
 import { personaKitSchema } from './persona-kit.js'
 import { personaManifestSchema } from './persona-manifest.js'
@@ -33,6 +34,7 @@ export const publishedSchemas: Readonly<Record<string, PublishedSchema>> = Objec
     runFileSchema,
     runManifestSchema,
     traceSchema,
+    compositeTraceSchema,
   ].map(schema => [schema.$id, { $schema: 'http://json-schema.org/draft-07/schema#', ...schema }]),
 )
 

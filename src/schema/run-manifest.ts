@@ -18,6 +18,21 @@ export const manifestImageSchema = {
 } as const
 export type ManifestImage = FromSchema<typeof manifestImageSchema>
 
+/** One composite of a run manifest. */
+export const manifestCompositeSchema = {
+  type: 'object',
+  required: ['subject', 'template', 'file', 'sha256', 'trace', 'traceSha256'],
+  properties: {
+    subject: { type: 'string' },
+    template: { type: 'string' },
+    file: { type: 'string', description: 'Path under the run folder' },
+    sha256: hash,
+    trace: { type: 'string' },
+    traceSha256: hash,
+  },
+} as const
+export type ManifestComposite = FromSchema<typeof manifestCompositeSchema>
+
 /** `manifest.json`: what a run wrote. Beyond 5,000 images `parts` names files that hold them. */
 export const runManifestSchema = {
   $id: 'run-manifest/1',
@@ -53,6 +68,11 @@ export const runManifestSchema = {
         required: ['file', 'sha256', 'images'],
         properties: { file: { type: 'string' }, sha256: hash, images: count },
       },
+    },
+    composites: {
+      type: 'array',
+      items: manifestCompositeSchema,
+      description: 'Pictures of several images, made when the run ends',
     },
     failed: {
       type: 'array',

@@ -1,5 +1,6 @@
 import type { FromSchema } from './from-schema.js'
 import { bindingSchema } from './binding.js'
+import { plannedCompositeSchema } from './composite.js'
 import { families } from './template.js'
 import { nameText } from './text-forms.js'
 
@@ -107,6 +108,7 @@ export const seriesSchema = {
     },
     count: { type: 'integer', minimum: 1, description: 'Pictures per view and variation' },
     seeds: { type: 'array', items: { type: 'integer' }, description: 'Exact seeds by index, instead of derived ones' },
+    composite: plannedCompositeSchema,
     skipped: { type: 'string', description: 'Why nothing is rendered, e.g. a call without transcript' },
     privateSource: {
       type: 'object',

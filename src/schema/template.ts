@@ -1,3 +1,4 @@
+import { compositeLayoutSchema } from './composite.js'
 import type { FromSchema } from './from-schema.js'
 import { slugText } from './text-forms.js'
 
@@ -23,6 +24,10 @@ export const templateSchema = {
     subject: { enum: ['persona', 'backdrop'], description: 'A character, or the setting of a call' },
     words: { ...words, description: 'Framing words, before the words of the view' },
     negative: words,
+    tone: {
+      type: 'boolean',
+      description: 'false: the tone of the persona is not said, as its views say the expression',
+    },
     views: {
       type: 'array',
       minItems: 1,
@@ -31,7 +36,11 @@ export const templateSchema = {
         type: 'object',
         additionalProperties: false,
         required: ['id'],
-        properties: { id: slug, words },
+        properties: {
+          id: slug,
+          title: { type: 'string', minLength: 1, maxLength: 120, description: 'Its caption in a composite' },
+          words,
+        },
       },
     },
     sizes: {
@@ -45,6 +54,7 @@ export const templateSchema = {
       },
     },
     count: { type: 'integer', minimum: 1, maximum: 10_000, default: 1, description: 'Pictures per view' },
+    composite: compositeLayoutSchema,
     workflows: {
       type: 'object',
       description: 'Name of the workflow by model family, where it is not the default text-to-image one',

@@ -112,7 +112,7 @@ t.test('completion of bash, in a bash', async t => {
     `-n "__foundry_at 'runs show' '0'" -f -a '(__foundry_runs)'`,
     `-n "__foundry_at 'runs list' '[0-9]+'" -l state -x -a 'waiting`,
     `-n "__foundry_at 'render' '[0-9]+'" -F`,
-    `-l templates -x -a '(__fish_append , backdrop full-body hero-portrait)'`,
+    `-l templates -x -a '(__fish_append , backdrop character-sheet expression-grid full-body hero-portrait)'`,
   ])
     t.ok(
       fish.includes(

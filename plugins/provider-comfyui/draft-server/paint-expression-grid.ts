@@ -1,4 +1,3 @@
-import type { DraftPicture } from './draft-picture.js'
 import { mix } from './paint-colours.js'
 import { expressions } from './paint-expression.js'
 import { paintBust } from './paint-figure.js'
@@ -10,13 +9,12 @@ import { fitLabel } from './paint-text.js'
 const columns = 3
 const rows = 3
 
-/** Nine faces of one character. The one that the view asks for is lit. */
-export function paintExpressionGrid(picture: DraftPicture, look: SceneLook): Scene {
+/** Nine faces of one character. */
+export function paintExpressionGrid(look: SceneLook): Scene {
   const { box, c, random, clips, step, ground } = look
   const light = random.chance(0.5) ? 1 : -1
   const cells = expressions.map((expression, index) => {
     const cell = cellOf(look, index)
-    const isAsked = picture.view?.toLowerCase().includes(expression.name) ?? false
     const plain = index % 2 ? ground.shape : mix(ground.colour, ground.shape, 0.5)
     const scale = Math.min(cell.height / 262, cell.width / 250)
     const pose: Pose = { turn: random.number(-0.25, 0.25), isBack: false, light, expression }
@@ -26,7 +24,7 @@ export function paintExpressionGrid(picture: DraftPicture, look: SceneLook): Sce
     ] as const
     const bust = group(paintBust(c, pose, clips), { at, scale, turn: random.number(-3, 3) })
     return [
-      rect(cell, { fill: isAsked ? c.accent : plain }),
+      rect(cell, { fill: plain }),
       group(bust, { at: [0, 0], clip: clips.add(boxPath(cell)) }),
       step > 0 ? nameCell(expression.name, cell, Math.max(10.5 * step, 8)) : '',
     ].join('')

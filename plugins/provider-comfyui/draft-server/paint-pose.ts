@@ -27,16 +27,41 @@ export function choosePose({ view = '' }: Pick<DraftPicture, 'view'>, random: Ra
   const side = asked.includes('left') ? -1 : asked.includes('right') ? 1 : light
   const free = random.number(-0.3, 0.3)
   const turn = /profile|side/.test(asked) ? side : /quarter|angle/.test(asked) ? side * 0.55 : free
-  return { turn, isBack: /back|rear/.test(asked), light, expression: chooseExpression(asked, random) }
+  return { turn, isBack: /back|rear/.test(asked), light, expression: chooseExpression(view, random) }
 }
 
 export function chooseStance(picture: Pick<DraftPicture, 'view'>, random: Random): Stance {
   const pose = choosePose(picture, random)
-  return { ...pose, hip: random.number(-1, 1), arms: [random.pick(arms), random.pick(arms)] }
+  const free = [random.pick(arms), random.pick(arms)] as const
+  return { ...pose, hip: random.number(-1, 1), arms: armsCalled(picture.view) ?? free }
 }
 
-function chooseExpression(asked: string, random: Random): Expression {
+function armsCalled(view = ''): Stance['arms'] | undefined {
+  if (/walk/i.test(view)) return ['out', 'down']
+  if (/sit/i.test(view)) return ['hip', 'down']
+  return /action|jump|run/i.test(view) ? ['raised', 'out'] : undefined
+}
+
+/** The expression that a view names. */
+export function expressionCalled(view = ''): Expression | undefined {
+  const asked = view.toLowerCase()
+  const name = synonyms.find(([word]) => word.test(asked))?.[1]
+  return expressions.find(each => each.name === name || asked.includes(each.name))
+}
+
+/** Words of views for expressions that are called otherwise here. */
+const synonyms: readonly (readonly [RegExp, string])[] = [
+  [/happ|smil/, 'joy'],
+  [/sad/, 'sorrow'],
+  [/angr/, 'anger'],
+  [/afraid|fright/, 'fear'],
+  [/disgust/, 'doubt'],
+  [/tender/, 'calm'],
+  [/laugh/, 'laughter'],
+]
+
+function chooseExpression(view: string, random: Random): Expression {
   const [neutral, joy = neutral] = expressions
   const free = random.pick([neutral, neutral, joy])
-  return expressions.find(({ name }) => asked.includes(name)) ?? free
+  return expressionCalled(view) ?? free
 }

@@ -4,7 +4,7 @@ import { mix } from './paint-colours.js'
 import { paintExpressionGrid } from './paint-expression-grid.js'
 import { crownY, footY, paintBust, paintStanding } from './paint-figure.js'
 import type { Scene, SceneLook } from './paint-look.js'
-import { choosePose, chooseStance } from './paint-pose.js'
+import { choosePose, chooseStance, expressionCalled } from './paint-pose.js'
 import { boxPath, circle, group, line, points, rect } from './paint-shapes.js'
 import { paintSheet } from './paint-sheet.js'
 import { paintStage } from './paint-stage.js'
@@ -12,8 +12,8 @@ import { paintStage } from './paint-stage.js'
 type Painter = (picture: DraftPicture, look: SceneLook) => Scene
 
 const paintersByName: readonly [RegExp, Painter][] = [
-  [/expression|emotion|grid/i, paintExpressionGrid],
-  [/sheet|turn/i, paintSheet],
+  [/expression|emotion|grid/i, paintExpressions],
+  [/sheet|turn/i, paintSides],
   [/full|body|standing|figure/i, paintBody],
   [/portrait|hero|bust|head|avatar/i, paintPortrait],
   [/backdrop|background|setting|scene|environment/i, (_, look) => paintBackdrop(look)],
@@ -26,6 +26,17 @@ export function paintScene(picture: DraftPicture, look: SceneLook): Scene {
   const clip = look.clips.add(boxPath(look.box))
   const { svg, ink } = paint(picture, look)
   return { svg: group(svg, { at: [0, 0], clip }), ink }
+}
+
+/** One face where the view names an expression, else all of them. */
+function paintExpressions(picture: DraftPicture, look: SceneLook): Scene {
+  return expressionCalled(picture.view) ? paintPortrait(picture, look) : paintExpressionGrid(look)
+}
+
+/** One figure where the view names a side or a pose, else all sides. */
+function paintSides(picture: DraftPicture, look: SceneLook): Scene {
+  const isOne = /front|quarter|angle|side|profile|back|rear|stand|walk|sit|action|pose/i.test(picture.view ?? '')
+  return isOne ? paintBody(picture, look) : paintSheet(look)
 }
 
 function paintPortrait(picture: DraftPicture, look: SceneLook): Scene {

@@ -1,16 +1,15 @@
-import type { DraftPicture } from './draft-picture.js'
 import { surfaceOf } from './paint-character.js'
 import { mix } from './paint-colours.js'
 import { crownY, footY, paintBust, paintStanding } from './paint-figure.js'
 import type { Scene, SceneLook } from './paint-look.js'
 import { chooseStance, type Stance } from './paint-pose.js'
-import { type Box, boxPath, circle, group, line, points, rect } from './paint-shapes.js'
+import { boxPath, circle, group, line, points, rect } from './paint-shapes.js'
 import { fitLabel } from './paint-text.js'
 
 const ink = '#26212b'
 
-/** The same figure from four sides, a head and the colours, on paper. The view that is asked for is lit. */
-export function paintSheet(picture: DraftPicture, look: SceneLook): Scene {
+/** The same figure from four sides, a head and the colours, on paper. */
+export function paintSheet(look: SceneLook): Scene {
   const { box, c, random, clips, step } = look
   const paper = mix(look.ground.colour, '#fbf6ec', 0.84)
   const stance = chooseStance({ view: 'front' }, random)
@@ -27,15 +26,8 @@ export function paintSheet(picture: DraftPicture, look: SceneLook): Scene {
   const column = (box.width * 0.985 - left) / views.length
   const scale = Math.min((box.height * 0.72) / (footY - crownY), column / 250)
   const floor = box.y + look.headroom * 0.5 + (box.height + (footY - crownY) * scale) / 2 - 8 * step
-  const lit = (x: number): Box => ({
-    x: x - column * 0.47,
-    y: floor - (footY - crownY) * scale - 20 * scale,
-    width: column * 0.94,
-    height: (footY - crownY) * scale + 30 * scale + 22 * step,
-  })
   const figures = views.map(({ name, turn, isBack }, index) => {
     const x = box.x + left + column * (index + 0.5)
-    const isAsked = picture.view?.toLowerCase().includes(name) ?? false
     const label = {
       x,
       y: floor + 22 * step,
@@ -45,7 +37,6 @@ export function paintSheet(picture: DraftPicture, look: SceneLook): Scene {
       anchor: 'middle',
     } as const
     return [
-      isAsked ? rect(lit(x), { fill: mix(paper, c.accent, 0.4), radius: 6 * step }) : '',
       group(paintStanding(c, { ...still, turn, isBack }, clips), { at: [x, floor - footY * scale], scale }),
       step > 0 ? fitLabel(name, label) : '',
     ].join('')

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Ajv } from 'ajv'
+import fc from 'fast-check'
 import t from 'tap'
 import { parse } from 'yaml'
 import { mix } from '../../../src/mixing/mix.js'
@@ -37,6 +38,67 @@ for (const [key, [left, right]] of Object.entries(axes))
       t.strictSame(problems, [])
       t.strictSame([weightOf(left), weightOf(right)], [leftWeight, rightWeight])
     })
+
+// Both sliders at once, 49 pictures: rows are positions of mecha, columns those of animal; Mecha + Creature / Abstract + Animal as they
+// are sent. Where both ask for more than the budget of 1.5 together, both are scaled down alike.
+const positions = [0, 0.1, 0.35, 0.5, 0.65, 0.9, 1]
+const together = [
+  '0.75/0.75 0.8333/0.6666 1/0.3 1/0 1/0.3 0.8333/0.6666 0.75/0.75',
+  '0.6666/0.8333 0.75/0.75 0.8/0.3 0.8/0 0.8/0.3 0.75/0.75 0.6666/0.8333',
+  '0.3/1 0.3/0.8 0.3/0.3 0.3/0 0.3/0.3 0.3/0.8 0.3/1',
+  '0/1 0/0.8 0/0.3 0/0 0/0.3 0/0.8 0/1',
+  '0.3/1 0.3/0.8 0.3/0.3 0.3/0 0.3/0.3 0.3/0.8 0.3/1',
+  '0.6666/0.8333 0.75/0.75 0.8/0.3 0.8/0 0.8/0.3 0.75/0.75 0.6666/0.8333',
+  '0.75/0.75 0.8333/0.6666 1/0.3 1/0 1/0.3 0.8333/0.6666 0.75/0.75',
+]
+
+for (const [row, mecha] of positions.entries())
+  t.test(`the slider mecha at ${mecha} shares the budget with each position of animal`, async t => {
+    const cells = positions.map(animal => {
+      const weights = weightsAt({ mecha, animal })
+      return `${weights.mecha + weights.creature}/${weights.abstract + weights.animal}`
+    })
+    t.equal(cells.join(' '), together[row])
+  })
+
+const unit = fc.double({ min: 0, max: 1, noNaN: true })
+const sums = (variation: Record<string, number>, budget = 1.5) => {
+  const { mecha, creature, abstract, animal } = weightsAt(variation, budget)
+  return {
+    all: [mecha, creature, abstract, animal],
+    left: mecha,
+    right: creature,
+    sum: mecha + creature + abstract + animal,
+  }
+}
+
+t.test('both sliders stay within the budget, move one way, and mirror, wherever they stand', async t => {
+  fc.assert(
+    fc.property(unit, unit, unit, fc.double({ min: 0, max: 3, noNaN: true }), (one, other, animal, budget) => {
+      const [low, high] = one < other ? [one, other] : [other, one]
+      const [at, further, mirrored] = [low, high, 1 - low].map(mecha => sums({ mecha, animal }, budget))
+      if (!at || !further || !mirrored) return false
+      return (
+        at.all.every(weight => weight >= 0) &&
+        at.sum <= budget + 1e-9 &&
+        further.left <= at.left + 1e-4 &&
+        further.right >= at.right - 1e-4 &&
+        // What is weaker than 0.01 is left out, and roundings may fall on either side of that.
+        Math.abs(mirrored.right - at.left) <= 0.0101 &&
+        JSON.stringify(sums({ mecha: low, animal }, budget)) === JSON.stringify(at)
+      )
+    }),
+    { seed: 20260105, verbose: true },
+  )
+  t.pass('seed 20260105')
+})
+
+/** What is sent of each style talent. */
+function weightsAt(variation: Record<string, number>, styleBudget = 1.5) {
+  const { mix: mixed } = mix(mixInput({ style, variation, styleBudget }))
+  const of = (name: string) => mixed.loras.find(lora => lora.talent === `avatar.style.${name}`)?.effective ?? 0
+  return { mecha: of('mecha'), creature: of('creature'), abstract: of('abstract'), animal: of('animal') }
+}
 
 t.test('the example persona is said in words', async t => {
   const persona = {

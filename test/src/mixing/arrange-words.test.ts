@@ -23,8 +23,8 @@ for (const [text, tokens] of estimates)
 
 t.test('arrangeWords leaves a short prompt as it is', async t => {
   const fragments = [fragment('prompt', 5), fragment('identity', 2), fragment('subject', 20), fragment('style', 5)]
-  t.strictSame(arrangeWords(fragments, 'positive'), { fragments, problems: [] })
-  t.strictSame(arrangeWords([], 'negative'), { fragments: [], problems: [] })
+  t.strictSame(arrangeWords(fragments, 'positive'), { fragments, leftOut: [], problems: [] })
+  t.strictSame(arrangeWords([], 'negative'), { fragments: [], leftOut: [], problems: [] })
 })
 
 t.test('arrangeWords opens with identity and framing where the user says more than a chunk', async t => {

@@ -65,5 +65,12 @@ t.test('dropRepeats keeps the first of each phrase and leaves private text whole
     { text: 'RED HAIR', source: 'c' },
     { text: 'blue, portrait, Blue', source: 'd' },
   ]
-  t.strictSame(dropRepeats(fragments), [fragments[0], fragments[1], { text: 'blue', source: 'd' }])
+  t.strictSame(dropRepeats(fragments), {
+    fragments: [fragments[0], fragments[1], { text: 'blue', source: 'd' }],
+    dropped: [
+      { text: 'RED HAIR', source: 'c', reason: 'said already by a' },
+      { text: 'portrait', source: 'd', reason: 'said already by a' },
+      { text: 'Blue', source: 'd', reason: 'said already by d' },
+    ],
+  })
 })

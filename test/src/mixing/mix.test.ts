@@ -33,6 +33,45 @@ t.test('mix gives LoRAs, words and positions of a persona', async t => {
   t.ok(isMix(mixed))
 })
 
+t.test('mix accounts for every weight, and for every word that is not said', async t => {
+  const subject = {
+    kind: 'persona',
+    kit: { ...kit, description: 'Line art', sliders: { mecha: 0.45, animal: 1 }, tone: { warmth: 0.5 } },
+  } as const
+  const talents = talentsById(
+    identity({ defaultWeight: 0.9 }),
+    talent('avatar.style.mecha', { defaultWeight: 0.05 }),
+    talent('avatar.style.animal', { defaultWeight: 2, isDraft: true }),
+  )
+  const { account } = mix(mixInput({ subject, talents, styleBudget: 1.2 }))
+  t.match(account.weighing, [
+    { talent: 'avatar.identity.dot_nova', raw: 1, defaultWeight: 0.9, weighted: 0.9, effective: 0.9, draft: false },
+    {
+      talent: 'avatar.style.animal',
+      source: 'slider animal at 1 (curve v)',
+      raw: 1,
+      weighted: 2,
+      effective: 1.197,
+      draft: true,
+    },
+    { talent: 'avatar.style.mecha', raw: 0.1, weighted: 0.005, effective: 0, leftOut: /below 0.01/ },
+  ])
+  t.strictSame(account.budget, { max: 1.2, asked: 2.005 })
+  t.strictSame(
+    account.dropped.positive.map(({ text, source, reason }) => `${text} | ${source} | ${reason}`),
+    [
+      'mecha words | slider mecha (Mecha) | at 0.1 the pole is weaker than 0.15',
+      'cool light / warm light | tone warmth | 0.5 is neither low (up to 0.33) nor high (from 0.67)',
+      'line art | style plain | said already by persona.description',
+    ],
+  )
+  const missing = mix(mixInput({ subject, talents: talentsById(identity()) })).account.weighing
+  t.match(missing.at(-1), { defaultWeight: 0, effective: 0, leftOut: 'no such talent is here' })
+  const long = { kind: 'persona', kit: { ...kit, description: 'word '.repeat(180) } } as const
+  const cut = mix(mixInput({ subject: long, talents: talentsById() })).account.dropped.positive
+  t.match(cut, [{ text: 'line art', source: 'style plain', reason: /no room in the 225 tokens/ }])
+})
+
 t.test('mix keeps a private fragment whose text is read later', async t => {
   const words = [{ text: '', source: 'transcript', private: true }]
   const { mix: mixed } = mix(mixInput({ subject: { kind: 'text', words } }))
