@@ -6,6 +6,7 @@ import { failure } from '../errors.js'
 import { createHost, examples } from './command-context.js'
 import { exitCodes } from './exit-codes.js'
 import { addHomeCommands } from './home-commands.js'
+import { addPluginCommands } from './plugin-commands.js'
 import { addRenderCommands } from './render-commands.js'
 import { addRunCommands } from './run-commands.js'
 import { addServerCommands } from './server-commands.js'
@@ -38,6 +39,7 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
   addRunCommands(program, host)
   addServerCommands(program, host)
   addHomeCommands(program, host)
+  addPluginCommands(program, host)
 
   return async argv => {
     const isJson = argv.includes('--json')
