@@ -4,7 +4,6 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from './config/config.js'
-import { packageOutput, packageRoot } from './config/package-root.js'
 import { shownOptions } from './config/server-entry.js'
 import { describeProblem, failure, reasonOf } from './errors.js'
 import { createEmbeddedEngine } from './farm/embedded-engine.js'
@@ -28,7 +27,11 @@ import { createShelfReader } from './operations/shelf.js'
 import { type WantedServer, wantedServers } from './operations/wanted-servers.js'
 import type { Job } from './plan/job.js'
 import { findEngine } from './plugins/find-engine.js'
-import { loadPlugins, type PluginFolder } from './plugins/load-plugins.js'
+import { loadPlugins, nameForTrace, type PluginFolder } from './plugins/load-plugins.js'
+import { rememberCode } from './plugins/remembered-code.js'
+import { openGates } from './plugins/run-gates.js'
+import { openObservers } from './plugins/run-observers.js'
+import { withoutPaths } from './record/events.js'
 import { exportToCallFolder } from './record/call-folder.js'
 import { finishRun, thumbnailFile } from './record/finish-run.js'
 import { eventsOnly, openLedger } from './record/ledger.js'
@@ -100,8 +103,15 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     await mkdir(paths.staging, { recursive: true })
     for (const folder of [paths.dot, paths.journal, paths.problems, paths.orphans]) await sweepTemporaries(folder)
     await sweepStaging(paths.staging, leasedJobs(ledger.state))
-    const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
+    const { plugins, leftOut, problems } = await loadPlugins(config)
     for (const problem of problems) log.warn({ problem: describeProblem(problem) }, 'plugin left out')
+    await rememberCode(paths.pluginCode, plugins)
+    const gates = await openGates({ plugins, leftOut }, { log })
+    if (gates) closers.unshift(() => gates.close())
+    const observers = await openObservers(plugins, { log })
+    closers.unshift(() => observers.close())
+    const unlisten = ledger.listen(event => observers.tell({ ...withoutPaths(event), kind: event.kind, at: event.at }))
+    closers.unshift(async () => void unlisten())
     const index = await openIndex(paths.index)
     const shelf = createShelfReader(config, plugins, index, log)
     const opener = serverOpener(plugins, { log, signal: stop.signal })
@@ -130,8 +140,9 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       runFolder,
       readRun: async run => ({
         file: (await readRunFile(runFolder(run))).run,
-        plugins: plugins.map(plugin => `${plugin.name}@${plugin.provider?.version ?? config.version}`),
+        plugins: plugins.map(nameForTrace),
       }),
+      ...(gates && { gates }),
       privateTexts: (run, file) => privateTextsOf(run, file, config),
       identify: (models, renderer) => farm.identify(models, renderer),
       finish: async (run, slots) => {
@@ -189,6 +200,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
         return farm.renderer() ?? expectedRenderer(wanted.map(({ entry }) => entry))
       },
       plugins,
+      gates,
       pictures,
       shelf,
       runFolder,

@@ -31,6 +31,7 @@ export interface Details {
   SLOTS_UNFIT: { run: string; part: string; operation: string }
   SOURCE_CHANGED: { what: string }
   PLUGIN_INVALID: { plugin: string; problems: readonly Problem[] }
+  GATE_REFUSED: { gate: string; reason: string }
   PLUGIN_HOOK_FAILED: { plugin: string; hook: string; reason: string }
   TEMPLATE_UNKNOWN: { template: string; known: readonly string[] }
   WORKFLOW_UNKNOWN: { workflow: string; known: readonly string[] }
@@ -98,6 +99,7 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   SLOTS_UNFIT: d => `Nothing of ${d.part} in run ${d.run} can be ${d.operation}`,
   SOURCE_CHANGED: d => `${d.what} changed since the run was accepted: drop it again to render the new version`,
   PLUGIN_INVALID: d => `Plugin ${d.plugin} cannot be loaded: ${listProblems(d.problems)}`,
+  GATE_REFUSED: d => `Gate ${d.gate} refuses it: ${d.reason}`,
   PLUGIN_HOOK_FAILED: d => `Plugin ${d.plugin} failed in its hook ${d.hook}: ${d.reason}`,
   TEMPLATE_UNKNOWN: d => `No template is named "${d.template}": choose among ${d.known.join(', ')}`,
   WORKFLOW_UNKNOWN: d => `No workflow is named "${d.workflow}": choose among ${d.known.join(', ')}`,

@@ -2,7 +2,6 @@ import { constants, existsSync } from 'node:fs'
 import { access, statfs } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { type Config, isHome } from '../config/config.js'
-import { packageOutput, packageRoot } from '../config/package-root.js'
 import { describeProblem, FoundryError, type Problem, reasonOf } from '../errors.js'
 import { serverOpener } from '../farm/open-servers.js'
 import type { ServerOptions } from '../farm/worker-host.js'
@@ -49,7 +48,7 @@ export async function runDoctor(
   const config = await lookAtConfig(readConfig, tell)
   if (!config) return end()
   await lookAtHome(config, tell, repair)
-  const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
+  const { plugins, problems } = await loadPlugins(config)
   for (const problem of problems) tell({ what: 'plugin', state: 'wrong', found: describeProblem(problem) })
   tell({ what: 'plugins', state: 'ok', found: plugins.map(plugin => plugin.name).join(', ') })
   const log = commandLog(config, false)

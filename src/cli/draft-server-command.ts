@@ -1,6 +1,5 @@
 import type { Config } from '../config/config.js'
 import { failure } from '../errors.js'
-import { packageOutput, packageRoot } from '../config/package-root.js'
 import { loadPlugins } from '../plugins/load-plugins.js'
 import { exitCodes } from './exit-codes.js'
 import { commandLog } from './log.js'
@@ -12,7 +11,7 @@ export async function runDraftServer(
   terminal: Terminal,
   flags: { port: number; option?: string[]; verbose?: boolean },
 ): Promise<number> {
-  const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
+  const { plugins } = await loadPlugins(config)
   const provider = plugins.map(plugin => plugin.provider).find(each => each?.startDraftServer)
   if (!provider?.startDraftServer)
     throw failure('USAGE_INVALID', { problem: 'No plugin draws drafts', next: 'restore plugins/provider-comfyui' })

@@ -37,6 +37,7 @@ const codeByError: Record<ErrorCode, number> = {
   SLOTS_UNFIT: exitCodes.badInput,
   SOURCE_CHANGED: exitCodes.someFailed,
   PLUGIN_INVALID: exitCodes.badInput,
+  GATE_REFUSED: exitCodes.someFailed,
   PLUGIN_HOOK_FAILED: exitCodes.internal,
   TEMPLATE_UNKNOWN: exitCodes.badInput,
   WORKFLOW_UNKNOWN: exitCodes.badInput,

@@ -1,5 +1,4 @@
 import type { Config } from '../config/config.js'
-import { packageOutput, packageRoot } from '../config/package-root.js'
 import { failure } from '../errors.js'
 import { openIndex } from '../library/talent-index.js'
 import { explainMix, type ExplainedMix, type ExplainedWords } from '../operations/explain-mix.js'
@@ -66,7 +65,7 @@ function refuseSheetFlags({ steps, seed, server, draft }: MixFlags): void {
 }
 
 async function readLibrary(config: Config) {
-  const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
+  const { plugins } = await loadPlugins(config)
   return readShelf(
     config,
     plugins.map(plugin => plugin.folder),

@@ -7,6 +7,7 @@ import { createHost, examples } from './command-context.js'
 import { exitCodes } from './exit-codes.js'
 import { addHomeCommands } from './home-commands.js'
 import { addMixCommand } from './mix-commands.js'
+import { addPluginCommands } from './plugin-commands.js'
 import { addRenderCommands } from './render-commands.js'
 import { addRunCommands } from './run-commands.js'
 import { addServerCommands } from './server-commands.js'
@@ -42,6 +43,7 @@ export function createProgram(): (argv: readonly string[]) => Promise<number> {
   addServerCommands(program, host)
   addHomeCommands(program, host)
   addWorkflowCommands(program, host)
+  addPluginCommands(program, host)
 
   return async argv => {
     const isJson = argv.includes('--json')

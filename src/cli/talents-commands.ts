@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import { isHome } from '../config/config.js'
-import { packageOutput, packageRoot } from '../config/package-root.js'
 import { failure, hasErrors } from '../errors.js'
 import { openIndex } from '../library/talent-index.js'
 import { listKits } from '../library/talent-index-entry.js'
@@ -38,7 +37,7 @@ export async function showTalent(config: Config, terminal: Terminal, id: string)
 
 /** The sliders of all style plugins with their poles, and the finishes: what a kit may say. */
 export async function listSliders(config: Config, terminal: Terminal): Promise<number> {
-  const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
+  const { plugins } = await loadPlugins(config)
   const { styles, problems } = await readStyles(plugins.map(plugin => plugin.folder))
   const { style, problems: clashes } = mergeStyles(styles.map(each => ({ plugin: each.file, style: each.style })))
   const sliders = Object.entries(style.sliders ?? {}).map(([slider, { left, right }]) => ({
@@ -108,7 +107,7 @@ export async function printIndex(config: Config, terminal: Terminal, includeInva
 export async function readKits(config: Config, folders?: readonly string[]): Promise<Library> {
   const { home, talents } = config.paths
   if (!folders && !isHome(home) && !existsSync(talents)) throw failure('HOME_MISSING', { home })
-  const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
+  const { plugins } = await loadPlugins(config)
   const index = await openIndex(config.paths.index)
   return readTalents(folders ?? [config.paths.talents, ...plugins.map(plugin => plugin.folder)], {
     index,

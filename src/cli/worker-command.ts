@@ -2,7 +2,6 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import { packageOutput, packageRoot } from '../config/package-root.js'
 import { isAddress } from '../config/server-entry.js'
 import { isVariable } from '../config/variables.js'
 import { describeProblem, failure, FoundryError } from '../errors.js'
@@ -44,7 +43,7 @@ export async function runWorker(config: Config, terminal: Terminal, flags: Worke
   const owner = flags.owner.replace(/\/+$/, '')
   const token = tokenOf(config, flags.token)
   const log = createLog(config)
-  const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
+  const { plugins, problems } = await loadPlugins(config)
   for (const problem of problems) log.warn({ problem: describeProblem(problem) }, 'plugin left out')
   const stop = stopSignal()
   const asked = new AbortController()

@@ -7,7 +7,6 @@ import { validateDocument } from '../files/validate.js'
 import { type ConfigFile, configFileSchema, type ServerEntry } from '../schema/config.js'
 import type { Family } from '../schema/template.js'
 import { type HomePaths, homePaths } from './home-paths.js'
-import { packageRoot } from './package-root.js'
 import {
   defaultServerUrl,
   isAddress,
@@ -53,8 +52,10 @@ export interface Config {
   resolveOptions(options: Readonly<Record<string, unknown>>): { options: Record<string, unknown>; problems: Problem[] }
   /** The folder that workers put their pictures into. */
   storage: string
-  /** Folders that hold plugins, the shipped ones first. */
+  /** Folders that hold plugins, beside those of the package and of the home. */
   pluginFolders: readonly string[]
+  /** Whether code that has changed while its version has not is refused. */
+  strictPlugins: boolean
   failpoints: string | undefined
   /** Of `foundry.yaml` as it was read; undefined where there is none. */
   fileStamp: FileStamp | undefined
@@ -141,7 +142,8 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
     engine,
     resolveOptions: options => resolveOptions(options, env),
     storage: file.storage === undefined ? paths.shared : resolve(home, file.storage),
-    pluginFolders: [...new Set([join(packageRoot, 'plugins'), paths.plugins])],
+    pluginFolders: (file.pluginFolders ?? []).map(folder => resolve(home, folder)),
+    strictPlugins: file.strictPlugins ?? false,
     failpoints: env['FOUNDRY_FAILPOINTS'],
     fileStamp: stamp,
     version,

@@ -19,6 +19,8 @@ export interface HomePaths {
   /** Where workers put their pictures, unless another folder is named. */
   shared: string
   speeds: string
+  /** Versions and hashes of the code of plugins, as they were when they last ran. */
+  pluginCode: string
 }
 
 export function homePaths(home: string): HomePaths {
@@ -39,5 +41,6 @@ export function homePaths(home: string): HomePaths {
     index: join(dot, 'index.json'),
     shared: join(dot, 'shared'),
     speeds: join(dot, 'speeds.json'),
+    pluginCode: join(dot, 'plugins.json'),
   }
 }

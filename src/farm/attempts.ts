@@ -1,3 +1,4 @@
+import { failure } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
 import { promptIdOf } from '../plan/make-job.js'
 import type { Job } from '../plan/job.js'
@@ -6,6 +7,7 @@ import { isStopping, stateOf } from '../record/state.js'
 import { chooseNextStep, isSuspect, isCharged, retryDelayMs, type Tries } from './choose-next-step.js'
 import type { Desk } from './desk.js'
 import { failuresOf } from './failed-on.js'
+import { pictureFacts } from './gated-job.js'
 import { commitFacts, commitPlace, type DeskHost, type OpenRun, type RenderedFacts } from './open-run.js'
 
 /** Messages of servers are bounded in the journal. */
@@ -130,6 +132,7 @@ export class Attempts {
         return undefined
       }
       const place = commitPlace(this.host, run, slot)
+      if (await this.isHeld(job, attempt, bytes, facts.server.name)) return undefined
       const committed = await this.desk.persistThere(() =>
         this.host.pictures.do('commit', bytes, job, place, commitFacts(this.host, run, { job, attempt }, facts)),
       )
@@ -174,6 +177,18 @@ export class Attempts {
     const reason = 'Its picture cannot be written: something lies in the way in the folder of the run'
     await this.desk.append({ kind: 'slot-held', at: Date.now(), run: job.run, slot: job.slot.ordinal, reason })
     await this.desk.settled(job)
+  }
+
+  /** What the gates say of a picture: a human decides about one that is held. Throws OUTPUT_INVALID for one that is refused. */
+  private async isHeld(job: Job, attempt: Attempt, bytes: Buffer, server: string): Promise<boolean> {
+    const judged = await this.host.gates?.beforeCommit(pictureFacts(job, attempt, { server, bytes }))
+    if (!judged || judged.verdict === 'pass') return false
+    const { verdict, reason } = judged
+    if (verdict === 'refuse') throw failure('OUTPUT_INVALID', { reason })
+    await this.keep(job, attempt, bytes)
+    await this.desk.append({ kind: 'slot-held', at: Date.now(), run: job.run, slot: job.slot.ordinal, reason })
+    await this.desk.settled(job)
+    return true
   }
 
   private letRest(job: Job, delayMs: number): void {

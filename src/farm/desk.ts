@@ -11,6 +11,7 @@ import type { Lease, RunState } from '../record/state.js'
 import { isSettled, stateOf } from '../record/state.js'
 import { bands } from '../schema/run.js'
 import { failedOn } from './failed-on.js'
+import { makeGatedJob } from './gated-job.js'
 import { commitFacts, commitPlace, type DeskHost, heavyFiles, isOfTheHome, type OpenRun } from './open-run.js'
 import { persist, persistThere } from './persist.js'
 import { type BacklogGroup, RunBacklog, type RunGroup, type SlotStand } from './run-backlog.js'
@@ -323,8 +324,7 @@ export class Desk {
   private async makeJob(run: OpenRun, ordinal: number): Promise<Job | undefined> {
     let reason = 'The plan has nothing to render here'
     try {
-      const slot = slotAt(run.index, ordinal)
-      const job = slot && run.maker.make(slot)
+      const job = await makeGatedJob(run.maker, slotAt(run.index, ordinal), this.host.gates)
       if (job) return job
     } catch (error) {
       if (isOfTheHome(error)) throw error

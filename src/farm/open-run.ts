@@ -4,6 +4,7 @@ import type { Job } from '../plan/job.js'
 import type { JobMaker } from '../plan/make-job.js'
 import type { SlotIndex } from '../plan/slots.js'
 import type { Attempt } from '../plugins/contract.js'
+import type { Gates } from '../plugins/run-gates.js'
 import type { CommitFacts, CommitPlace } from '../record/commit.js'
 import { isSampled } from '../record/contact-sampling.js'
 import type { Ledger } from '../record/ledger.js'
@@ -29,6 +30,8 @@ export interface DeskHost {
   privateTexts(run: RunState, file: RunFile): Promise<ReadonlyMap<number, string>>
   /** Identities of the heavy files, as the first server of the renderer tells them. */
   identify(models: readonly { folder: string; name: string }[], renderer: string): ModelUse[]
+  /** Absent where no plugin is one. */
+  gates?: Gates
   /** Every slot of the run is settled: journals `run-finished`, unless somebody has asked for more by then. */
   finish(run: RunState, index: SlotIndex): Promise<void>
   /** A slot waits again. */

@@ -5,6 +5,7 @@ import type { Farm } from '../farm/farm.js'
 import type { RemoteWork } from '../farm/remote-work.js'
 import type { ServerOptions } from '../farm/worker-host.js'
 import type { PluginFolder } from '../plugins/load-plugins.js'
+import type { Gates } from '../plugins/run-gates.js'
 import type { IntakeStatus } from '../intake/intake.js'
 import type { Ledger } from '../record/ledger.js'
 import type { Pictures } from '../record/pictures.js'
@@ -21,6 +22,8 @@ export interface Foundry {
   /** `comfyui`, `draft`, …: what the servers say they are, or are expected to be before the first has answered. */
   renderer: string
   plugins: readonly PluginFolder[]
+  /** Absent where no plugin is one. */
+  gates: Gates | undefined
   pictures: Pictures
   shelf(): Promise<Shelf>
   runFolder(run: string): string

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path'
 import { failure, FoundryError } from '../errors.js'
+import { dispatchFacts, makeGatedJob } from '../farm/gated-job.js'
 import { replaceFile } from '../files/durable.js'
 import { hashJson, sha256 } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
@@ -7,6 +8,7 @@ import type { Job } from '../plan/job.js'
 import { jobMaker } from '../plan/make-job.js'
 import { indexSlots, slotById } from '../plan/slots.js'
 import { RenderFailure } from '../plugins/contract.js'
+import type { Gates } from '../plugins/run-gates.js'
 import { graphChunk, imageSizeBytesMax, readTrace, requestOf, traceChunk } from '../record/carried-record.js'
 import { readPngText } from '../record/png-text.js'
 import { readRunFile } from '../record/run-folder.js'
@@ -107,18 +109,31 @@ function damaged(image: string, error: unknown): unknown {
 async function jobOfPicture(foundry: Foundry, request: RequestPart, bytes: Buffer, image: string): Promise<Job> {
   const graph = graphOf(bytes)
   const job = graph ? jobFrom(request, graph) : await jobOfRun(foundry, request, image)
+  if (graph) await askAgain(foundry.gates, job)
   if (hashJson(logicalGraph(job.graph, job.save)) === request.logicalSha256) return job
   throw graph
     ? failure('IMAGE_ALTERED', { image })
     : failure('SOURCE_CHANGED', { what: `The graph of ${request.slot}` })
 }
 
-async function jobOfRun({ ledger, config, runFolder }: Foundry, request: RequestPart, image: string): Promise<Job> {
+/** A picture is made again as it was, or not at all: what a gate would redact now is not sent. */
+async function askAgain(gates: Gates | undefined, job: Job): Promise<void> {
+  const { positive, negative } = job.request
+  const words = { positive: Array.isArray(positive) ? positive : [], negative }
+  const redaction = await gates?.beforeDispatch(dispatchFacts(job, words))
+  if (redaction) throw failure('GATE_REFUSED', { gate: 'of this home', reason: 'it has words that are redacted now' })
+}
+
+async function jobOfRun(
+  { ledger, config, runFolder, gates }: Foundry,
+  request: RequestPart,
+  image: string,
+): Promise<Job> {
   const run = ledger.state.runs.get(request.run)
   if (!run) throw failure('IMAGE_PRIVATE', { image, run: request.run })
   const { run: file } = await readRunFile(runFolder(request.run))
   const slot = slotById(indexSlots(file.plan), request.slot)
-  const { make } = jobMaker({
+  const maker = jobMaker({
     run: request.run,
     plan: file.plan,
     dropSha256: run.accepted.dropSha256,
@@ -126,7 +141,7 @@ async function jobOfRun({ ledger, config, runFolder }: Foundry, request: Request
     privateTexts: await privateTextsOf(run, file, config),
     plugins: request.plugins,
   })
-  const job = slot && make(slot)
+  const job = await makeGatedJob(maker, slot, gates)
   if (!job) throw failure('IMAGE_PRIVATE', { image, run: request.run })
   return job
 }

@@ -24,8 +24,15 @@ export interface JobContext {
 }
 
 export interface JobMaker {
-  /** The job of a slot; undefined for a slot without anything to render. */
-  make(slot: Slot): GraphJob | undefined
+  /** The job of a slot, its words changed where asked; undefined for a slot without anything to render. */
+  make(slot: Slot, change?: (text: string) => string): GraphJob | undefined
+  /** What a job would say, private words included. */
+  wordsOf(slot: Slot): JobWords | undefined
+}
+
+export interface JobWords {
+  positive: readonly Fragment[]
+  negative: readonly Fragment[]
 }
 
 /** What the slots of one view and variation share. */
@@ -39,6 +46,7 @@ interface Prepared {
   request: Omit<RequestPart, 'slot' | 'job' | 'renderHash' | 'index' | 'logicalSha256' | 'seed'>
   isPrivate: boolean
   isSizeKnown: boolean
+  words: JobWords
 }
 
 /** As many as servers may be at work on different ones. */
@@ -50,18 +58,23 @@ const preparedMax = 64
  */
 export function jobMaker(context: JobContext): JobMaker {
   const known = new Map<string, Prepared>()
+  const preparedFor = (slot: Slot): Prepared | undefined => {
+    const key = `${slot.series} ${slot.view} ${slot.variation}`
+    const prepared = known.get(key) ?? prepare(context, slot)
+    if (!prepared) return undefined
+    // The one used last stands last.
+    known.delete(key)
+    known.set(key, prepared)
+    const [oldest] = known.keys()
+    if (known.size > preparedMax && oldest !== undefined) known.delete(oldest)
+    return prepared
+  }
   return {
-    make(slot) {
-      const key = `${slot.series} ${slot.view} ${slot.variation}`
-      const prepared = known.get(key) ?? prepare(context, slot)
-      if (!prepared) return undefined
-      // The one used last stands last.
-      known.delete(key)
-      known.set(key, prepared)
-      const [oldest] = known.keys()
-      if (known.size > preparedMax && oldest !== undefined) known.delete(oldest)
-      return finish(context, prepared, slot)
+    make(slot, change) {
+      const prepared = change ? prepare(context, slot, change) : preparedFor(slot)
+      return prepared && finish(context, prepared, slot)
     },
+    wordsOf: slot => preparedFor(slot)?.words,
   }
 }
 
@@ -77,7 +90,7 @@ export function promptIdOf(nonce: string, job: string, attempt: number): string 
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
 }
 
-function prepare(context: JobContext, slot: Slot): Prepared | undefined {
+function prepare(context: JobContext, slot: Slot, change?: (text: string) => string): Prepared | undefined {
   const { plan } = context
   const series = plan.series[slot.series]
   const workflow = series && plan.workflows[series.workflow]
@@ -86,10 +99,13 @@ function prepare(context: JobContext, slot: Slot): Prepared | undefined {
   // The schema of the plan keeps graphs open; they were parsed as API graphs when the plan was made.
   const source = workflow.graph as ApiGraph
   const text = context.privateTexts.get(slot.series) ?? ''
-  const positive = fillPrivate(mix.positive, { persona: text, transcript: text })
+  const changed = (words: readonly Fragment[]) =>
+    change ? words.map(each => ({ ...each, text: change(each.text) })) : [...words]
+  const positive = changed(fillPrivate(mix.positive, { persona: text, transcript: text }))
+  const negative = changed(mix.negative)
   const graph = prepareBinding(source, workflow.binding, {
     positive: joinWords(positive),
-    negative: joinWords(mix.negative),
+    negative: joinWords(negative),
     width: series.width,
     height: series.height,
     loras: mix.loras.map(lora => ({
@@ -110,6 +126,7 @@ function prepare(context: JobContext, slot: Slot): Prepared | undefined {
     models,
     modelSet: modelSetOf(models),
     isPrivate,
+    words: { positive, negative },
     isSizeKnown: keepsSize(source, workflow.binding),
     request: {
       run: context.run,
@@ -123,8 +140,8 @@ function prepare(context: JobContext, slot: Slot): Prepared | undefined {
       graphSha256: workflow.graphSha256,
       bindingSha256: workflow.bindingSha256,
       dropSha256: context.dropSha256,
-      positive: isPrivate ? hashedWords(positive) : mix.positive,
-      negative: mix.negative,
+      positive: isPrivate ? hashedWords(positive) : changed(mix.positive),
+      negative,
       width: series.width,
       height: series.height,
       sampler: { ...samplerFacts(graph.graph, workflow.binding) },

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import type { Problem } from '../errors.js'
 import type { Job } from '../plan/job.js'
 import type { ServerEntry } from '../schema/config.js'
+import type { Fragment } from '../schema/run.js'
 
 export { defineErrors, FoundryError, describeProblem, hasErrors, reasonOf } from '../errors.js'
 export type { Problem } from '../errors.js'
@@ -142,6 +143,114 @@ export interface QueueEngine {
   /** Ends what the engine does in this process. Jobs and claims that outlive the process stay as they are. */
   close(): Promise<void>
 }
+
+/** What plugins that are opened once for a home get. */
+export interface PluginHost {
+  log: Logger
+}
+
+/** Judges what is about to be sent, and what is about to be kept. */
+export interface GatePlugin {
+  kind: 'gate'
+  name: string
+  version: string
+  /** JSON schema of what `plugins.<folder>` of foundry.yaml may say. */
+  options: object
+  open(options: Readonly<Record<string, unknown>>, host: PluginHost): Gate | Promise<Gate>
+}
+
+/**
+ * Each hook is asked for every job, gate after gate in the order of their names, and has 5 s. The same facts must always have the same
+ * verdict, since a job is made again after a crash. What fails, hangs or answers anything else lets nothing through.
+ */
+export interface Gate {
+  beforeDispatch?(facts: DispatchFacts): DispatchVerdict | Promise<DispatchVerdict>
+  beforeCommit?(facts: PictureFacts): CommitVerdict | Promise<CommitVerdict>
+  close?(): void | Promise<void>
+}
+
+/** A job that is about to be made. Private words are among the words: a gate writes them nowhere, its reasons included. */
+export interface DispatchFacts {
+  run: string
+  slot: string
+  subject: string
+  template: string
+  view: string
+  seed: number
+  renderer: string
+  family: string
+  workflow: string
+  /** Pixels. */
+  width: number
+  height: number
+  positive: readonly Fragment[]
+  negative: readonly Fragment[]
+  talents: readonly { id: string; weight: number }[]
+}
+
+/**
+ * `redact`: every occurrence of `from` in the words becomes `to`, and the next gate sees it so · `refuse`: the slot fails with the
+ * reason, and nothing is sent.
+ */
+export type DispatchVerdict =
+  | { verdict: 'pass' }
+  | { verdict: 'redact'; words: readonly { from: string; to: string }[]; reason: string }
+  | { verdict: 'refuse'; reason: string }
+
+/** A rendered picture that is about to be committed. */
+export interface PictureFacts {
+  run: string
+  slot: string
+  subject: string
+  template: string
+  view: string
+  seed: number
+  renderer: string
+  server: string
+  attempt: number
+  /** The file as the server gave it. Not to be changed. */
+  bytes: Uint8Array
+}
+
+/** `hold`: the picture is kept beside, and a human decides · `refuse`: it is kept beside, and the slot is tried again. */
+export type CommitVerdict = { verdict: 'pass' } | { verdict: 'hold' | 'refuse'; reason: string }
+
+/** Is told what happens. */
+export interface ObserverPlugin {
+  kind: 'observer'
+  name: string
+  version: string
+  /** JSON schema of what `plugins.<folder>` of foundry.yaml may say. */
+  options: object
+  open(options: Readonly<Record<string, unknown>>, host: PluginHost): Observer | Promise<Observer>
+}
+
+export interface Observer {
+  /** One event after the other, in order; the next is told when this one is done, or after 5 s. What fails is counted and logged. */
+  told(event: ToldEvent): void | Promise<void>
+  close?(): void | Promise<void>
+}
+
+/** As in the journal, without paths: `slot-done`, `run-finished`, … No word of a prompt is part of one. */
+export interface ToldEvent {
+  kind: string
+  /** Milliseconds since the epoch. */
+  at: number
+  readonly [field: string]: unknown
+}
+
+export type CodePlugin = Provider | EnginePlugin | GatePlugin | ObserverPlugin
+
+/**
+ * How the hooks of several plugins are joined. `chain`: one after the other, each sees what the one before has made of it ·
+ * `first`: the first plugin that has it answers · `all`: each is told, answers are ignored.
+ */
+export const hookKinds = {
+  startDraftServer: 'first',
+  beforeDispatch: 'chain',
+  beforeCommit: 'chain',
+  told: 'all',
+} as const satisfies Record<string, 'chain' | 'first' | 'all'>
 
 /** A claim that nobody extended for three times as long is lost. */
 export const extendEveryMs = 4000

@@ -1,97 +1,175 @@
-import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type Problem, reasonOf } from '../errors.js'
-import type { EnginePlugin, Provider } from './contract.js'
+import type { Config } from '../config/config.js'
+import { hasErrors, type Problem, reasonOf } from '../errors.js'
+import { validateValue } from '../files/validate.js'
+import type { CodePlugin, EnginePlugin, GatePlugin, ObserverPlugin, Provider } from './contract.js'
+import { offerContract } from './contract-hooks.js'
+import { findPlugins, type FoundPlugin, type PluginOrigin } from './find-plugins.js'
+import { findChanged, readRemembered } from './remembered-code.js'
+import { resolveNeeds } from './resolve-needs.js'
+import { withinTime } from './within-time.js'
 
-/** A folder under `plugins/`: data (styles, templates, kits), code (a provider or an engine), or both. */
+/** A plugin that may be used: data (styles, templates, kits), code of one kind, or both. */
 export interface PluginFolder {
   name: string
   folder: string
+  from: PluginOrigin
+  /** What it says of itself, else what its code says; `0.0.0` where neither does. */
+  version: string
+  /** Of its code. */
+  sha256?: string
   provider: Provider | undefined
   engine: EnginePlugin | undefined
+  gate: GatePlugin | undefined
+  observer: ObserverPlugin | undefined
+  /** What foundry.yaml says of it, with secrets from the environment. */
+  options: Readonly<Record<string, unknown>>
   /** Milliseconds to load its code; 0 for data. */
   tookMs: number
 }
 
+/** A plugin that was found and is not used, or whose code is not. */
+export interface LeftOut {
+  name: string
+  from: PluginOrigin
+  reason: string
+}
+
+export interface LoadedPlugins {
+  plugins: PluginFolder[]
+  leftOut: LeftOut[]
+  problems: Problem[]
+}
+
+type PluginConfig = Pick<
+  Config,
+  'pluginFolders' | 'paths' | 'version' | 'strictPlugins' | 'pluginOptions' | 'resolveOptions'
+>
+
 const loadLimitMs = 10_000
-const pluginsMax = 500
 
 /**
- * Finds the plugins of some folders; a later folder replaces a plugin of the same name. Data needs no code; code is `index.js`,
- * which for the plugins of the package lies in its build output. A plugin that cannot be loaded is a problem, the others go on.
+ * Finds the plugins of a home, resolves what they need, then runs the code of those that may start, each behind what it needs. A plugin that
+ * cannot be used is told with all that is wrong, and the others go on.
  */
-export async function loadPlugins(
-  folders: readonly string[],
-  compiled: { root: string; output: string },
-): Promise<{ plugins: PluginFolder[]; problems: Problem[] }> {
-  const problems: Problem[] = []
-  const byName = new Map<string, PluginFolder>()
-  for (const parent of folders) {
-    if (!existsSync(parent)) continue
-    const entries = await readdir(parent, { withFileTypes: true })
-    for (const entry of entries.filter(each => each.isDirectory() && !each.name.startsWith('.')).slice(0, pluginsMax)) {
-      const folder = join(parent, entry.name)
-      byName.set(entry.name, await loadPlugin(entry.name, folder, codeOf(folder, compiled), problems))
-    }
+export async function loadPlugins(config: PluginConfig): Promise<LoadedPlugins> {
+  const { found, problems } = await findPlugins(config)
+  if (config.strictPlugins) problems.push(...findChanged(found, await readRemembered(config.paths.pluginCode)))
+  const whole = found.filter(each => !isFaulty(each, problems))
+  const resolved = resolveNeeds(whole, config.version)
+  problems.push(...resolved.problems, ...unusedOptions(config, found))
+  const plugins: PluginFolder[] = []
+  for (const name of resolved.order) {
+    const each = whole.find(plugin => plugin.name === name)
+    const loaded = each && (await loadPlugin(each, config))
+    if (!loaded) continue
+    problems.push(...loaded.problems)
+    plugins.push(loaded.plugin)
   }
-  return { plugins: [...byName.values()], problems }
+  const leftOut = found.flatMap(({ name, from, file }): LeftOut[] => {
+    const own = problems.filter(each => each.severity === 'error' && isOf(each, file))
+    return own.length > 0 ? [{ name, from, reason: own.map(each => each.message).join('; ') }] : []
+  })
+  return { plugins, leftOut, problems }
 }
 
-async function loadPlugin(
-  name: string,
-  folder: string,
-  code: string | undefined,
-  problems: Problem[],
-): Promise<PluginFolder> {
+/** Runs the code of one plugin, where it has any. */
+export async function loadPlugin(
+  { name, folder, file, from, version, sha256, code, options: schema }: FoundPlugin,
+  { pluginOptions, resolveOptions }: Pick<Config, 'pluginOptions' | 'resolveOptions'>,
+): Promise<{ plugin: PluginFolder; problems: Problem[] }> {
   const begin = performance.now()
-  const plugin: PluginFolder = { name, folder, provider: undefined, engine: undefined, tookMs: 0 }
-  if (code === undefined) return plugin
-  try {
-    const module = await withLimit(import(pathToFileURL(code).href), loadLimitMs)
-    const found = codePluginOf(module)
-    plugin.tookMs = Math.round(performance.now() - begin)
-    if (found?.kind === 'provider') plugin.provider = found
-    else if (found?.kind === 'engine') plugin.engine = found
-    else
-      problems.push(
-        problem(name, 'Its default export is neither a provider nor an engine', 'kind, name, version, open'),
-      )
-  } catch (error) {
-    problems.push(problem(name, `It cannot be loaded: ${reasonOf(error)}`))
+  const plugin: PluginFolder = {
+    name,
+    folder,
+    from,
+    version: version ?? '0.0.0',
+    ...(sha256 !== undefined && { sha256 }),
+    provider: undefined,
+    engine: undefined,
+    gate: undefined,
+    observer: undefined,
+    options: {},
+    tookMs: 0,
   }
-  return plugin
+  if (code === undefined) return { plugin, problems: [] }
+  const problems: Problem[] = []
+  const fail = (message: string, more: Partial<Problem> = {}) =>
+    problems.push({ severity: 'error', code: 'PLUGIN_BROKEN', file, message, ...more })
+  try {
+    if (from !== 'package') offerContract()
+    const found = codePluginOf(await withinTime(import(pathToFileURL(code).href), loadLimitMs, 'not loaded'))
+    plugin.tookMs = Math.round(performance.now() - begin)
+    if (!found) {
+      fail('Its default export is neither a provider, an engine, a gate nor an observer', {
+        allowed: 'kind, name, version, open',
+      })
+      return { plugin, problems }
+    }
+    const isOther = from !== 'package' && version !== undefined && found.version !== version
+    if (isOther) fail('Its code says another version', { path: 'version', found: found.version, allowed: version })
+    plugin.version = version ?? found.version
+    const given = resolveOptions(pluginOptions[name] ?? {})
+    problems.push(...given.problems.map(each => ({ ...each, file: 'foundry.yaml', path: `plugins.${name}` })))
+    problems.push(
+      ...checkOptions(
+        found.kind === 'gate' || found.kind === 'observer' ? found.options : schema,
+        given.options,
+        name,
+        file,
+      ),
+    )
+    if (hasErrors(problems)) return { plugin, problems }
+    Object.assign(plugin, { [found.kind]: found, options: given.options })
+  } catch (error) {
+    fail(`It cannot be loaded: ${reasonOf(error)}`)
+  }
+  return { plugin, problems }
 }
 
-function codeOf(folder: string, compiled: { root: string; output: string }): string | undefined {
-  const places = [join(folder, 'index.js'), join(compiled.output, relative(compiled.root, folder), 'index.js')]
-  return places.find(place => existsSync(place))
+/** As a trace names it: `name@version`, with the SHA-256 of code as build metadata of the version. */
+export function nameForTrace({ name, version, sha256 }: Pick<PluginFolder, 'name' | 'version' | 'sha256'>): string {
+  const mark = version.includes('+') ? '.' : '+'
+  return sha256 === undefined ? `${name}@${version}` : `${name}@${version}${mark}sha256.${sha256}`
 }
 
-function codePluginOf(module: unknown): Provider | EnginePlugin | undefined {
+/** Options may hold a password: no problem repeats what was found. */
+function checkOptions(schema: object | undefined, options: unknown, name: string, file: string): Problem[] {
+  if (!schema) return []
+  return validateValue(schema, options).problems.map(({ found: _, ...each }) => ({
+    ...each,
+    file,
+    path: ['plugins', name, each.path].filter(Boolean).join('.'),
+  }))
+}
+
+function unusedOptions({ pluginOptions }: PluginConfig, found: readonly FoundPlugin[]): Problem[] {
+  const unknown = Object.keys(pluginOptions).filter(name => !found.some(each => each.name === name))
+  return unknown.map(name => ({
+    severity: 'warning',
+    code: 'PLUGIN_UNKNOWN',
+    file: 'foundry.yaml',
+    message: 'No plugin has this name',
+    path: `plugins.${name}`,
+    allowed: found.map(each => each.name).join(', '),
+  }))
+}
+
+function isFaulty({ file }: FoundPlugin, problems: readonly Problem[]): boolean {
+  return problems.some(each => each.severity === 'error' && isOf(each, file))
+}
+
+/** Whether a problem is told of a plugin, or of a file in it. */
+export function isOf(problem: Problem, file: string): boolean {
+  return problem.file === file || problem.file?.startsWith(`${file}/`) === true
+}
+
+function codePluginOf(module: unknown): CodePlugin | undefined {
   const value = (module as { default?: unknown }).default
   if (typeof value !== 'object' || value === null) return undefined
-  const { kind, name, open } = value as Record<string, unknown>
-  // The contract names these three; everything else about a plugin is checked where it is used.
-  const isOne = (kind === 'provider' || kind === 'engine') && typeof name === 'string' && typeof open === 'function'
-  return isOne ? (value as Provider | EnginePlugin) : undefined
-}
-
-async function withLimit<Value>(value: Promise<Value>, limitMs: number): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new RangeError(`not loaded within ${limitMs} ms`)), limitMs)
-  })
-  return Promise.race([value, limit]).finally(() => clearTimeout(timer))
-}
-
-function problem(plugin: string, message: string, allowed?: string): Problem {
-  return {
-    severity: 'error',
-    code: 'PLUGIN_BROKEN',
-    file: `plugins/${plugin}`,
-    message,
-    ...(allowed !== undefined && { allowed }),
-  }
+  const { kind, name, version, open } = value as Record<string, unknown>
+  // The contract names these four; everything else about a plugin is checked where it is used.
+  const isKind = kind === 'provider' || kind === 'engine' || kind === 'gate' || kind === 'observer'
+  const isOne = isKind && typeof name === 'string' && typeof version === 'string' && typeof open === 'function'
+  return isOne ? (value as CodePlugin) : undefined
 }

@@ -167,6 +167,16 @@ export const configFileSchema = {
       },
     },
     plugins: { type: 'object', additionalProperties: { type: 'object' }, description: 'Options by plugin name' },
+    pluginFolders: {
+      type: 'array',
+      maxItems: 64,
+      items: { type: 'string', minLength: 1, maxLength: 4096 },
+      description: 'Further folders that hold plugins',
+    },
+    strictPlugins: {
+      type: 'boolean',
+      description: 'Refuses a plugin whose code has changed while its version has not',
+    },
     engine: {
       type: 'object',
       additionalProperties: false,

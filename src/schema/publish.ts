@@ -3,6 +3,7 @@ import { compositeTraceSchema } from './composite-trace.js'
 import { configFileSchema } from './config.js'
 import { personaKitSchema } from './persona-kit.js'
 import { personaManifestSchema } from './persona-manifest.js'
+import { pluginSchema } from './plugin.js'
 import { renderOrderSchema } from './render-order.js'
 import { runFileSchema } from './run.js'
 import { runManifestSchema } from './run-manifest.js'
@@ -27,6 +28,7 @@ export const publishedSchemas: Readonly<Record<string, PublishedSchema>> = Objec
     renderOrderSchema,
     templateSchema,
     styleSchema,
+    pluginSchema,
     bindingSchema,
     talentSchema,
     promptsSchema,

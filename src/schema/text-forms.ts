@@ -17,3 +17,12 @@ export const slugText = {
   pattern: '^[a-z0-9][a-z0-9-]{0,63}$',
   description: 'Small letters, digits and -, at most 64, beginning with a letter or digit',
 } as const
+
+export const versionText = {
+  type: 'string',
+  maxLength: 128,
+  pattern:
+    '^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(?:-[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?$',
+  description: 'A semantic version: three numbers, maybe more behind - or +',
+  examples: ['1.0.0'],
+} as const

@@ -93,7 +93,11 @@ export const requestPartSchema = {
       description: 'LoRAs that were asked for and that the picture was rendered without',
     },
     models: { type: 'array', items: modelUseSchema },
-    plugins: { type: 'array', items: { type: 'string' }, description: 'name@version of the plugins that shaped it' },
+    plugins: {
+      type: 'array',
+      items: { type: 'string' },
+      description: '`name@version` of the plugins of the home; code with its hash, `name@version+sha256.…`',
+    },
   },
 } as const
 export type RequestPart = FromSchema<typeof requestPartSchema>

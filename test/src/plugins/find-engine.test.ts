@@ -2,6 +2,7 @@ import t from 'tap'
 import type { EnginePlugin } from '../../../src/plugins/contract.js'
 import { createEmbeddedEngine } from '../../../src/farm/embedded-engine.js'
 import { findEngine } from '../../../src/plugins/find-engine.js'
+import { pluginOf } from './plugin-home.js'
 
 const engine: EnginePlugin = {
   kind: 'engine',
@@ -10,7 +11,7 @@ const engine: EnginePlugin = {
   options: { type: 'object', additionalProperties: false, properties: { size: { type: 'integer' } } },
   open: () => Promise.resolve(createEmbeddedEngine()),
 }
-const plugins = [{ name: 'engine-memory', folder: '', provider: undefined, engine, tookMs: 0 }]
+const plugins = [pluginOf(engine)]
 
 t.test('findEngine opens the engine of that name', async t => {
   const open = findEngine(plugins, { name: 'memory', options: { size: 1 } })

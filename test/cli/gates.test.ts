@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
+import { readPngText } from '../../src/record/png-text.js'
+import { tinyTemplates } from '../tiny-templates.js'
+import { foundry, foundryJson } from './foundry.js'
+
+const server = await startDraftServer({ faults: { prepared: true } })
+t.teardown(() => server.close())
+const words = ['render', 'a.json', '--templates', 'tiny', '--server', server.url]
+const kit = JSON.stringify({ dot_id: 'a', version: '1.0.0', description: 'a keeper of Hidden Bay, smoking a pipe' })
+
+/** A home with one code plugin, whose `open` gives what stands there. */
+const homeWith = (name: string, kind: string, opened: string) => ({
+  'foundry.yaml': '',
+  'a.json': kit,
+  templates: tinyTemplates,
+  plugins: {
+    [name]: {
+      'package.json': '{"type":"module"}',
+      'index.js': `export default { kind: '${kind}', name: '${name}', version: '1.0.0', options: {}, open: () => (${opened}) }`,
+    },
+  },
+})
+interface Rendered {
+  runs: { run: string; state: string; folder: string; counts: Record<string, number> }[]
+}
+
+t.test('what a gate refuses is never sent, and the reason stands with the slot', async t => {
+  const opened = `{ beforeDispatch: ({ positive }) => positive.some(({ text }) => text.includes('smoking'))
+    ? { verdict: 'refuse', reason: 'no smoking' } : { verdict: 'pass' } }`
+  const call = { cwd: t.testdir(homeWith('gate-own', 'gate', opened)) }
+  const before = server.ledger.length
+  const { code, answer } = await foundryJson<Rendered>(words, call)
+  t.match({ code, answer }, { code: 1, answer: { runs: [{ state: 'failed', counts: { failed: 1 } }] } })
+  t.equal(server.ledger.length, before, 'nothing was sent')
+  t.match((await foundry(['runs', 'show', 'a'], call)).out, /Gate gate-own refuses it: no smoking/)
+})
+
+t.test('what a gate redacts is redacted in what is sent, in the trace and in the picture', async t => {
+  const opened = `{ beforeDispatch: () => ({ verdict: 'redact', words: [{ from: 'Hidden Bay', to: 'a bay' }], reason: 'places' }) }`
+  const call = { cwd: t.testdir(homeWith('gate-own', 'gate', opened)) }
+  const { code, answer } = await foundryJson<Rendered>(words, call)
+  t.equal(code, 0)
+  const images = join(answer.runs[0]?.folder ?? '', 'images', 'a')
+  const [png = '', trace = ''] = (await readdir(images)).sort()
+  const traced = readFileSync(join(images, trace), 'utf8')
+  t.match(traced, /a keeper of a bay/)
+  t.match(traced, /"gate-own@1\.0\.0\+sha256\.[0-9a-f]{64}"/, 'the code that did it stands in the trace')
+  const chunks = readPngText(readFileSync(join(images, png)))
+  t.match(JSON.stringify(chunks), /a keeper of a bay/)
+  t.notMatch(traced + JSON.stringify(chunks), /Hidden Bay/)
+  t.match(await foundry(words, call), { code: 0, out: /1 of 1 already rendered/ }, 'the same again is the same')
+})
+
+t.test('a picture that a gate holds is kept beside for a human, with the reason', async t => {
+  const opened = `{ beforeCommit: ({ bytes, server }) => ({ verdict: 'hold', reason: 'look at ' + bytes.length + ' bytes' }) }`
+  const call = { cwd: t.testdir(homeWith('gate-own', 'gate', opened)) }
+  const { answer } = await foundryJson<Rendered>(words, call)
+  t.match(answer, { runs: [{ state: 'held', counts: { held: 1 } }] })
+  t.match((await foundry(['runs', 'show', 'a'], call)).out, /Gate gate-own: look at \d+ bytes/)
+  t.equal((await readdir(join(call.cwd, '.foundry', 'orphans'))).length, 1)
+})
+
+t.test('a picture that a gate refuses is kept beside and tried again', async t => {
+  const opened = `{ beforeCommit: ({ attempt }) => attempt === 1 ? { verdict: 'refuse', reason: 'once' } : { verdict: 'pass' } }`
+  const call = { cwd: t.testdir(homeWith('gate-own', 'gate', opened)) }
+  const { code, answer } = await foundryJson<Rendered>(words, call)
+  t.match({ code, answer }, { code: 0, answer: { runs: [{ state: 'done' }] } })
+  const images = join(answer.runs[0]?.folder ?? '', 'images', 'a')
+  const trace = (await readdir(images)).find(name => name.endsWith('.json')) ?? ''
+  const { result } = JSON.parse(readFileSync(join(images, trace), 'utf8')) as { result: object }
+  t.match(result, { attempts: [{ outcome: 'bad-output' }, { outcome: 'done' }] })
+})
+
+t.test('a gate that cannot be loaded closes the way until it is mended', async t => {
+  const files = homeWith('gate-own', 'gate', '{')
+  const call = { cwd: t.testdir(files) }
+  const before = server.ledger.length
+  t.match(await foundryJson<Rendered>(words, call), { code: 1, answer: { runs: [{ state: 'failed' }] } })
+  t.equal(server.ledger.length, before)
+  t.match(
+    (await foundry(['runs', 'show', 'a'], call)).out,
+    /gate-own failed in its hook beforeDispatch: it is left out/,
+  )
+})
+
+t.test('an observer is told what happens, and one that fails harms nothing', async t => {
+  const opened = `{ told(event) { (globalThis.toldHere ??= []).push(event); throw new RangeError('broken') } }`
+  const call = { cwd: t.testdir(homeWith('observer-own', 'observer', opened)) }
+  t.match(await foundryJson<Rendered>(words, call), { code: 0, answer: { runs: [{ state: 'done' }] } })
+  const { toldHere = [] } = globalThis as { toldHere?: { kind: string }[] }
+  const kinds = toldHere.map(({ kind }) => kind)
+  for (const kind of ['run-accepted', 'attempt-leased', 'slot-done', 'run-finished']) t.ok(kinds.includes(kind), kind)
+  t.notMatch(JSON.stringify(toldHere), call.cwd, 'without paths of this machine')
+})
