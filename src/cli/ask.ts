@@ -92,7 +92,14 @@ export function ask(config: Config, terminal: Terminal) {
           isSwept ? [describeSliders(sliders)] : []
         if (slots.length > 0)
           terminal.say(
-            table(slots.map(slot => [slot.slot, ...swept(slot), slot.state, slot.file ?? slot.reason ?? describeTries(slot)])),
+            table(
+              slots.map(slot => [
+                slot.slot,
+                ...swept(slot),
+                slot.state,
+                slot.file ?? slot.reason ?? describeTries(slot),
+              ]),
+            ),
           )
         if (answer.total > slots.length) terminal.say(`… ${answer.total - slots.length} more: --limit ${answer.total}`)
       }),
