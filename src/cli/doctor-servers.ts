@@ -1,5 +1,6 @@
 import { hasErrors, reasonOf } from '../errors.js'
 import { afterServer } from '../farm/describe-tried.js'
+import { deployedName } from '../library/talents-deploy.js'
 import type { LibraryWorkflow } from '../library/workflows.js'
 import type { Shelf } from '../operations/shelf.js'
 import type { Job } from '../plan/job.js'
@@ -37,7 +38,7 @@ export async function lookAtServers(servers: readonly Server[], shelf: Shelf, te
     }
     hasReal = true
     runnable.push(await lookAtWorkflows(server, probe.renderer, { shelf, tell }))
-    lookAtTalents(server.entry.name, probe, { shelf, tell })
+    lookAtTalents(server.entry, probe, { shelf, tell })
   }
   if (hasReal) tellDraftTalents(shelf, tell)
   if (shelf.workflows.size > 0 && runnable.length > 0 && runnable.every(count => count === 0)) {
@@ -119,10 +120,21 @@ function jobOf({ name, graph, binding }: LibraryWorkflow, renderer: string): Job
   }
 }
 
-function lookAtTalents(name: string, probe: Probe, { shelf, tell }: { shelf: Shelf; tell: Tell }): void {
-  const loras = (probe.models['loras'] ?? []).map(each => each.split(/[\\/]/).at(-1) ?? '')
+function lookAtTalents(
+  { name, loras: aliases }: ServerEntry,
+  probe: Probe,
+  { shelf, tell }: { shelf: Shelf; tell: Tell },
+): void {
+  const loras = (probe.models['loras'] ?? []).map(each =>
+    each
+      .split(/[\\/]/)
+      .at(-1)
+      ?.replace(/\.[^.]*$/, ''),
+  )
   for (const { id, usable, weights } of shelf.talents.values()) {
-    if (!usable || weights?.isDraft || loras.some(lora => lora.startsWith(id))) continue
+    const names = [id, deployedName(id, weights?.sha256 ?? '').replace('.safetensors', '')]
+    if (!usable || weights?.isDraft || aliases?.[id] !== undefined) continue
+    if (loras.some(lora => lora !== undefined && names.includes(lora))) continue
     const next = `copy ${weights?.path ?? 'weights.safetensors'} to models/loras/${id}.safetensors there, or let "foundry talents deploy ${id} --to FOLDER" do it`
     tell({ what: `talent ${id}`, state: 'warning', found: `${name} lacks its LoRA`, next })
   }

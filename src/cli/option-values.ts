@@ -41,6 +41,10 @@ export function share(value: string): number {
   })
 }
 
+export function defaultWeight(value: string): number {
+  return checked(value, { min: 0, max: 2, isWhole: false, allowed: 'a number from 0 to 2' })
+}
+
 export function everyNth(value: string): number {
   return checked(value, { min: 2, max: 1_000_000, isWhole: true, allowed: 'a whole number from 2 to 1000000' })
 }

@@ -40,18 +40,24 @@ const verdicts: Readonly<Record<LoraInspection['verdict'], string>> = {
   unjudged: 'not judged: how the layers of its base model are named is not known here',
 }
 
+const colours = { loads: 'green', partly: 'yellow', nothing: 'red', unjudged: 'yellow' } as const
+
 function tell(terminal: Terminal, { file, kit, inspection, problems, next }: Result): void {
   terminal.say(`${kit ?? file}`)
-  if (inspection) terminal.say(table(describe(inspection).map(([name, text]) => [`  ${name}`, text])))
+  if (inspection) terminal.say(table(describe(inspection, terminal).map(([name, text]) => [`  ${name}`, text])))
   if (!terminal.isJson) terminal.problems(problems)
   if (next !== undefined) terminal.say(`  next: ${next}`)
 }
 
-function describe({ verdict, facts, hash, layers, unread, strays, dtypes, alpha }: LoraInspection): [string, string][] {
+function describe(inspection: LoraInspection, { paint }: Terminal): [string, string][] {
+  const { verdict, facts, hash, layers, unread, strays, dtypes, alpha } = inspection
   const encoder =
     layers.textEncoder > 0 ? `, ${layers.textEncoder} of them in text encoders` : ', none in text encoders'
   return [
-    ['ComfyUI', `${verdicts[verdict]} (${layers.read} of ${counted(layers.all, 'layer')}${encoder})`],
+    [
+      'ComfyUI',
+      `${paint(colours[verdict], verdicts[verdict])} (${layers.read} of ${counted(layers.all, 'layer')}${encoder})`,
+    ],
     [
       'family',
       `${facts.family === 'unknown' ? facts.candidates.join(' or ') || 'unknown' : facts.family} (${facts.evidence})`,

@@ -2,10 +2,40 @@ import { type Command, Option } from 'commander'
 import type { LoraFamily } from '../library/lora-family.js'
 import { type CommandHost, examples } from './command-context.js'
 import type { ConvertFlags } from './talents-convert.js'
+import { countingNumber, defaultWeight } from './option-values.js'
 import type { DeployFlags } from './talents-deploy.js'
+import type { InitFlags } from './talents-init.js'
 
-/** What is done with the weights of kits: `talents check`, `talents convert`, `talents deploy`. */
+/** What is done with the weights of kits: `talents init`, `check`, `convert`, `deploy`. */
 export function addWeightsCommands(talents: Command, host: CommandHost): void {
+  talents
+    .command('init <id>')
+    .summary('make a kit of a file of weights')
+    .description(
+      'Makes a kit of a safetensors file, which is copied: base model, rank and words are read from the file, and what cannot be known is asked for. A folder that is there is left alone.',
+    )
+    .requiredOption('--from <file>', 'the weights')
+    .option('--to <folder>', 'the folder of the kit, which bears its id; otherwise talents/avatar/ID of the home')
+    .option('--token <word>', 'the word that calls an identity')
+    .option('--license <text>', 'what others may do with it')
+    .addOption(new Option('--family <name>', 'the base model, where the file leaves it open').choices(['sd15', 'sdxl']))
+    .option('--base-model <id>', 'the base model as a hub id')
+    .option('--rank <n>', 'the rank, where the file has none', countingNumber)
+    .option('--weight <w>', 'the default weight, up to 2 (identity 1, style 0.8)', defaultWeight)
+    .option('--no-tags', 'take no words from the tags of training pictures')
+    .addHelpText(
+      'after',
+      examples([
+        ['foundry talents init avatar.style.ink --from ink.safetensors --license CC-BY-4.0', 'a style'],
+        ['foundry talents init avatar.identity.dot_kairo --from kairo.safetensors --token dot_kairo', 'a character'],
+      ]),
+    )
+    .action(
+      host.run<InitFlags, [string]>(async ({ terminal, config, flags }, id) => {
+        const { initKit } = await import('./talents-init.js')
+        return initKit(await config(), terminal, { id, flags })
+      }),
+    )
   talents
     .command('check [path...]')
     .summary('what ComfyUI does with weights')

@@ -288,7 +288,12 @@ async function writeSynced(path: string, bytes: Content, mode: number): Promise<
 
 /** In the same folder, hence on the same filesystem, so that a rename is one step. */
 function temporaryBeside(path: string): string {
-  return join(dirname(path), `${temporaryPrefix}${randomUUID()}`)
+  return join(dirname(path), temporaryName())
+}
+
+/** A name that `isTemporary` knows, of something that is half-made. */
+export function temporaryName(): string {
+  return `${temporaryPrefix}${randomUUID()}`
 }
 
 async function unlinkIfThere(path: string): Promise<void> {

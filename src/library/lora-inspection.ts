@@ -57,6 +57,7 @@ export async function inspectLora(
 ): Promise<{ found?: LoraFile; problems: Problem[] }> {
   const { header, problems } = await readSafetensorsHeader(path, { file })
   if (!header) return { problems }
+  if (header.tensors.size > tensorsMax) return { problems: [...problems, tooMany(file, header.tensors.size)] }
   const facts = { ...describeLora(header), ...(family && { family, candidates: [family], evidence: 'as it was told' }) }
   if (facts.modules === 0) return { problems: [...problems, notLora(file)] }
   const read = await readRest(path, { header, index }).catch((thrown: unknown) => toFileProblem(thrown, file))
@@ -80,6 +81,8 @@ export interface InspectOptions {
 }
 
 const examplesMax = 3
+/** Adapters of the largest models have some ten thousand. */
+const tensorsMax = 50_000
 
 interface Rest {
   alphas: ReadonlyMap<string, number>
@@ -251,6 +254,17 @@ function contradiction(what: string, found: string, allowed: string): Problem {
 
 function warning(code: string, message: string): Problem {
   return { severity: 'warning', code, message }
+}
+
+function tooMany(file: string, found: number): Problem {
+  const message = 'holds more tensors than any LoRA'
+  return {
+    ...warning('LORA_TENSORS_TOO_MANY', message),
+    severity: 'error',
+    file,
+    found: `${found}`,
+    allowed: `${tensorsMax}`,
+  }
 }
 
 function notLora(file: string): Problem {

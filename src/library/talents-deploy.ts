@@ -25,6 +25,11 @@ export interface DeployOptions {
 
 const hashLength = 12
 
+/** The name of a kit's weights on a server. */
+export function deployedName(id: string, sha256: string): string {
+  return `${id}-${sha256.slice(0, hashLength)}.safetensors`
+}
+
 /** Why the weights of a kit are of no use to a server; undefined where they are. */
 export function reasonNotDeployed({ usable, problems, weights }: Talent): string | undefined {
   if (!usable || !weights) {
@@ -43,7 +48,7 @@ export function reasonNotDeployed({ usable, problems, weights }: Talent): string
  */
 export async function deployKit(talent: Talent, folder: string, options: DeployOptions): Promise<Placement> {
   const { id, weights } = talent
-  const name = weights ? `${id}-${weights.sha256.slice(0, hashLength)}.safetensors` : `${id}.safetensors`
+  const name = deployedName(id, weights?.sha256 ?? '')
   const placement = { kit: id, folder, name }
   const reason = reasonNotDeployed(talent)
   if (reason !== undefined || !weights) return { ...placement, state: 'refused', reason: reason ?? 'it has no weights' }

@@ -35,7 +35,7 @@ t.test('every command explains itself with an example that parses', async t => {
   const all = [[], ...top.map(name => [name])]
   for (const name of ['runs', 'talents', 'servers'])
     all.push(...commandsIn(await helpOf([name])).map(inner => [name, inner]))
-  t.equal(all.length, 1 + top.length + 11 + 8 + 7)
+  t.equal(all.length, 1 + top.length + 11 + 9 + 7)
   for (const words of all) {
     const help = await helpOf(words)
     const [, examples = ''] = /\nExamples:\n([^]*)/.exec(help) ?? []

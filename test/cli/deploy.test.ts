@@ -114,6 +114,11 @@ t.test('the same six kits with weights are valid, indexed, mixed, deployed and r
   const used = ['avatar.identity.dot_kairo', 'avatar.style.anime_animal', 'avatar.style.anime_mecha']
   t.same(request.loras.map(lora => lora.talent).sort(), used)
   t.ok(request.loras.every(lora => lora.effective > 0))
+  t.notMatch((await foundry(['doctor', '--server', server.url], call)).out, /lacks its LoRA/)
+  const stale = await start({ 'avatar.style.anime_mecha-000000000000.safetensors': { sizeBytes: 1000 } })
+  const missing = /talent (\S+): \S+ lacks its LoRA\n.*"foundry talents deploy/g
+  const told = (await foundry(['doctor', '--server', stale.url], call)).out.matchAll(missing)
+  t.same([...told].map(([, id]) => id).sort(), ids.toSorted(), 'weights of an earlier training are not those')
   t.equal(server.ledger.length, 1)
   t.equal(bare.ledger.length, 0)
 })

@@ -78,3 +78,27 @@ t.test('talents convert writes what ComfyUI reads, and replaces only when asked'
   const { err } = await foundry(['talents', 'validate'], call)
   t.notMatch(err, /passes over/)
 })
+
+t.test('talents init makes a kit of a file, which validates', async t => {
+  const dir = t.testdir({ 'foundry.yaml': '', 'peft.safetensors': peft, 'good.safetensors': kohya, bare: {} })
+  const call = { cwd: dir }
+  const init = (...words: string[]) => foundry(['talents', 'init', ...words], call)
+  t.match(await init('avatar.style.ink', '--from', 'good.safetensors', '--license', 'MIT'), {
+    code: 0,
+    out: /avatar\.style\.ink +\S+avatar\/avatar\.style\.ink\n +base model[^]*next: foundry talents check/,
+    err: /taken: base model/,
+  })
+  t.match(await foundry(['talents', 'validate'], call), { code: 0, out: /1 of 1 kits can be used\n/, err: '' })
+  t.match(await init('avatar.style.ink', '--from', 'good.safetensors'), { code: 2, err: /is there already/ })
+  t.match(await init('avatar.identity.kairo', '--from', 'good.safetensors'), { code: 2, err: /--token WORD/ })
+  t.match(await init('avatar.style.x', '--from', 'gone.safetensors'), {
+    code: 2,
+    err: /gone\.safetensors: is not there/,
+  })
+  t.match(await init('avatar.style.x', '--from', 'good.safetensors', '--weight', '3'), { code: 2, err: /from 0 to 2/ })
+  const words = ['talents', 'init', 'avatar.style.x', '--from', 'peft.safetensors', '--to', 'avatar.style.x']
+  const { answer } = await foundryJson<{ next: string }>(words, call)
+  t.match(answer, { talent: { lora_rank: 4 }, next: /^foundry talents convert \S+ --replace$/ })
+  t.match(await foundry(answer.next.split(' ').slice(1), call), { code: 0 }, 'what is proposed can be typed')
+  t.match(await foundry(['talents', 'check', 'avatar.style.x'], call), { code: 0, out: /loads whole/ })
+})

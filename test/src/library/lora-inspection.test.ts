@@ -281,6 +281,15 @@ t.test('inspectLora refuses what is no LoRA', async t => {
   t.match(await inspectLora(join(t.testdir({}), 'none')), { problems: [{ code: 'FILE_UNREADABLE' }] })
 })
 
+t.test('inspectLora refuses more tensors than any LoRA has', async t => {
+  const entry = '{"dtype":"U8","shape":[0],"data_offsets":[0,0]}'
+  const entries = Array.from({ length: 50_001 }, (_, at) => `"${at}.lora_A":${entry}`)
+  t.match(await inspect(t, withHeader(`{${entries.join(',')}}`, Buffer.alloc(0))), {
+    found: undefined,
+    problems: [{ severity: 'error', code: 'LORA_TENSORS_TOO_MANY', found: '50001' }],
+  })
+})
+
 t.test('inspectLora reads or refuses 500 hostile files within bounds', async t => {
   const seed = 20260418
   t.comment(`seed ${seed}`)
