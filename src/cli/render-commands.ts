@@ -9,6 +9,7 @@ import {
   commaList,
   countingNumber,
   everyNth,
+  parameterValues,
   portNumber,
   seconds,
   share,
@@ -63,6 +64,7 @@ function addRender(program: Command, host: CommandHost): void {
         ['foundry render manifests --server http://gpu1:8188', 'a folder of drops on a real ComfyUI'],
         ['foundry render aurora.yaml --templates hero-portrait --count 4', 'four portraits'],
         ['foundry render aurora.yaml --set mecha=0,0.25,0.5 --draft', 'a sweep of one slider'],
+        ['foundry render aurora.yaml --workflow mine --param cfg=5,6.5', 'parameters that its binding names'],
         ['foundry render aurora.yaml --dry-run', 'what would be rendered'],
         ['foundry render aurora.yaml --count 400 --preview 20', '20 of 400; "foundry runs approve" renders the others'],
         ['foundry render aurora.yaml --priority rush', 'before all that is not in a rush'],
@@ -118,6 +120,11 @@ function withWishes(command: Command): Command {
     .option('--seed <n>', 'order seed, from which every picture derives its own', wholeNumber)
     .option('--count <n>', 'pictures per view', countingNumber)
     .option('--set <slider=values>', 'slider position 0–1, or several with commas: a sweep (repeatable)', sliderValues)
+    .option(
+      '--param <name=values>',
+      'parameter of the workflow, several values with commas: a sweep (repeatable; "foundry workflows list")',
+      parameterValues,
+    )
     .option('--prompt <words>', 'words in front of every prompt')
     .option('--fresh', 'render anew even what was rendered before')
     .addOption(new Option('--priority <priority>', 'which runs are served first').choices(bands))

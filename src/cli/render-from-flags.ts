@@ -28,6 +28,7 @@ export interface RenderFlags extends ServerFlags, WaitFlags {
   seed?: number
   count?: number
   set?: Record<string, number[]>
+  param?: Record<string, string[]>
   prompt?: string
   fresh?: boolean
   priority?: Band
@@ -93,7 +94,7 @@ function sayAvatars(folder: string, terminal: Terminal): void {
 }
 
 function renderOptions(flags: RenderFlags): RenderOptions {
-  const { templates, workflow, family, seed, count, set, prompt, fresh, dryRun, draft, server } = flags
+  const { templates, workflow, family, seed, count, set, param, prompt, fresh, dryRun, draft, server } = flags
   const { priority, weight, label: labels, preview } = flags
   return {
     submission: {
@@ -104,6 +105,7 @@ function renderOptions(flags: RenderFlags): RenderOptions {
       ...(seed !== undefined && { seed }),
       ...(count !== undefined && { count }),
       ...(set && { set }),
+      ...(param && { parameters: param }),
       ...(prompt !== undefined && { prompt }),
       ...(fresh && { fresh }),
       ...(priority !== undefined && { priority }),

@@ -64,6 +64,7 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
     ...(count !== undefined && { count }),
     ...(prompt !== undefined && prompt !== '' && { prompt }),
     set: { ...toLists(order?.set ?? {}), ...input.set },
+    parameters: { ...toLists(order?.parameters ?? {}), ...input.parameters },
     styleBudget: config.styleBudget,
     subjects: subjectsOf(sources),
     templates: templates.map(each => each.template),
@@ -219,6 +220,6 @@ export function talentSha256({ file, prompts }: Talent): string {
   return hashJson([file, prompts])
 }
 
-function toLists(set: Record<string, number | number[]>): Record<string, number[]> {
+function toLists<Value>(set: Record<string, Value | Value[]>): Record<string, Value[]> {
   return Object.fromEntries(Object.entries(set).map(([key, value]) => [key, Array.isArray(value) ? value : [value]]))
 }

@@ -1,4 +1,5 @@
 import type { FromSchema } from '../schema/from-schema.js'
+import { parameterValueSchema } from '../schema/parameter.js'
 import { labelsSchema, prioritySchema, weightSchema } from '../schema/run.js'
 import { families } from '../schema/template.js'
 
@@ -23,6 +24,11 @@ export const submitSchema = {
     seed: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
     count: { type: 'integer', minimum: 1, maximum: 1_000_000 },
     set: { type: 'object', additionalProperties: { type: 'array', minItems: 1, maxItems: 1000, items: position } },
+    parameters: {
+      type: 'object',
+      additionalProperties: { type: 'array', minItems: 1, maxItems: 1000, items: parameterValueSchema },
+      description: 'Parameters of the workflow by name; several values make a sweep',
+    },
     prompt: { type: 'string', maxLength: 2000 },
     fresh: { type: 'boolean', description: 'Render anew even what was rendered before' },
     priority: prioritySchema,

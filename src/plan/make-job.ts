@@ -7,6 +7,7 @@ import type { ApiGraph } from '../workflow/api-graph.js'
 import { bindSeed, prepareBinding, type PreparedGraph } from '../workflow/bind.js'
 import { logicalGraph } from '../workflow/canonical-graph.js'
 import { keepsSize } from '../workflow/keeps-size.js'
+import { settledParameters } from '../workflow/parameter-values.js'
 import { samplerFacts } from '../workflow/sampler-facts.js'
 import { modelSetOf, modelsOf } from './affinity.js'
 import type { GraphJob, Slot } from './job.js'
@@ -87,7 +88,9 @@ function prepare(context: JobContext, slot: Slot): Prepared | undefined {
   const source = workflow.graph as ApiGraph
   const text = context.privateTexts.get(slot.series) ?? ''
   const positive = fillPrivate(mix.positive, { persona: text, transcript: text })
+  const parameters = settledParameters(workflow.binding, series.parameters?.[slot.variation])
   const graph = prepareBinding(source, workflow.binding, {
+    parameters,
     positive: joinWords(positive),
     negative: joinWords(mix.negative),
     width: series.width,
@@ -129,6 +132,7 @@ function prepare(context: JobContext, slot: Slot): Prepared | undefined {
       height: series.height,
       sampler: { ...samplerFacts(graph.graph, workflow.binding) },
       sliders: mix.sliders,
+      ...(Object.keys(parameters).length > 0 && { parameters }),
       ...(mix.palette && { palette: mix.palette }),
       ...(mix.finish !== undefined && { finish: mix.finish }),
       loras: mix.loras,

@@ -6,6 +6,7 @@ import type { PersonaKit } from '../schema/persona-kit.js'
 import type { Fragment, Mix, PlannedWorkflow, RunPlan, Series } from '../schema/run.js'
 import type { Style } from '../schema/style.js'
 import type { Template } from '../schema/template.js'
+import { type AskedParameters, chooseParameters, unknownParameters } from './plan-parameters.js'
 
 /** A character or a setting that a drop asks for. */
 export type PlanSubject =
@@ -33,6 +34,8 @@ export interface PlanRequest {
   count?: number
   /** Slider values that replace those of the personas; several values make a sweep. */
   set: Readonly<Record<string, readonly number[]>>
+  /** Parameters of the workflows; several values make a sweep. */
+  parameters?: AskedParameters['run']
   prompt?: string
   styleBudget: number
   subjects: readonly PlanSubject[]
@@ -51,7 +54,7 @@ const sweepMax = 10_000
 /** Pure: drop and library become series of slots, each with its mix; all problems at once. */
 export function planRun(request: PlanRequest): { plan: RunPlan; problems: Problem[] } {
   const problems: Problem[] = []
-  const variations = combine(request.set, problems)
+  const variations = combine(request.set, problems, 'set')
   const series: Series[] = []
   const used = new Map<string, PlannedWorkflow>()
   for (const subject of request.subjects) {
@@ -65,7 +68,7 @@ export function planRun(request: PlanRequest): { plan: RunPlan; problems: Proble
       if (planned.series) series.push(planned.series)
     }
   }
-  problems.push(...draftsLeftOut(series))
+  problems.push(...draftsLeftOut(series), ...unknownParameters(request.parameters ?? {}, [...used.values()]))
   if (series.length === 0) {
     problems.push({
       severity: 'error',
@@ -125,11 +128,14 @@ function planSeries(
     const skipped = subject.skipped ?? 'nothing to render'
     return { series: { ...base, variations: [{}], mixes: [], count: 1, skipped }, problems: [] }
   }
-  const own = subject.kind === 'private' ? [{}] : variations
+  const persona = subject.kind === 'persona' ? (subject.kit.parameters ?? {}) : {}
+  const asked = { run: request.parameters ?? {}, persona }
+  const { set, problems } = chooseParameters(workflow.binding, asked, workflow.name)
+  const positions = subject.kind === 'private' ? [{}] : variations
+  const settings = combine(set, problems, 'parameters', positions.length)
   const mixes: Mix[] = []
-  const problems: Problem[] = []
   for (const view of template.views) {
-    for (const variation of own) {
+    for (const variation of positions) {
       const mixed = mix({
         subject:
           subject.kind === 'persona'
@@ -146,11 +152,14 @@ function planSeries(
         withoutDrafts: request.renderer !== 'draft',
         ...(request.prompt !== undefined && { prompt: request.prompt }),
       })
-      mixes.push(subject.kind === 'persona' ? withLook(mixed.mix, subject.kit) : mixed.mix)
+      const look = subject.kind === 'persona' ? withLook(mixed.mix, subject.kit) : mixed.mix
+      mixes.push(...settings.map(() => look))
       problems.push(...mixed.problems)
     }
   }
-  return { series: { ...base, variations: own, mixes }, problems }
+  const parameters = Object.keys(set).length > 0 && { parameters: positions.flatMap(() => settings) }
+  const own = positions.flatMap(position => settings.map(() => position))
+  return { series: { ...base, variations: own, ...parameters, mixes }, problems }
 }
 
 /** Palette and finish as the persona says them, for the trace and for drafts; their words are in the mix already. */
@@ -174,13 +183,18 @@ function privateFacts(subject: Extract<PlanSubject, { kind: 'private' }>): Pick<
   }
 }
 
-/** Every combination of the slider values, the last key changing fastest; `[{}]` when nothing is set. */
-function combine(set: PlanRequest['set'], problems: Problem[]): Record<string, number>[] {
-  let variations: Record<string, number>[] = [{}]
+/** Every combination of the values, the last key changing fastest; `[{}]` when nothing is set. `times` others multiply it. */
+function combine<Value>(
+  set: Readonly<Record<string, readonly Value[]>>,
+  problems: Problem[],
+  field: 'set' | 'parameters',
+  times = 1,
+): Record<string, Value>[] {
+  let variations: Record<string, Value>[] = [{}]
   for (const [key, values] of Object.entries(set)) {
-    if (variations.length * values.length > sweepMax) {
+    if (times * variations.length * values.length > sweepMax) {
       const message = `The sweep has more than ${sweepMax} combinations`
-      problems.push({ severity: 'error', code: 'PLAN_SWEEP_TOO_LARGE', message, path: `set.${key}` })
+      problems.push({ severity: 'error', code: 'PLAN_SWEEP_TOO_LARGE', message, path: `${field}.${key}` })
       return [{}]
     }
     variations = variations.flatMap(each => values.map(value => ({ ...each, [key]: value })))
