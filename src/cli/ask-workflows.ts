@@ -1,10 +1,13 @@
 import { hasErrors } from '../errors.js'
 import type { AddedWorkflow } from '../operations/add-workflow.js'
+import type { Config } from '../config/config.js'
+import type { Parameter } from '../schema/parameter.js'
 import type { Family } from '../schema/template.js'
 import type { Finding } from '../workflow/describe-binding.js'
+import { describeParameter } from '../workflow/parameter-values.js'
 import { checkOwner } from './check-owner.js'
 import type { CommandContext } from './command-context.js'
-import { openDoor } from './door.js'
+import { openDoor, throughDoor } from './door.js'
 import { exitCodes } from './exit-codes.js'
 import { table, type Terminal } from './terminal.js'
 
@@ -36,6 +39,24 @@ export async function addWorkflow({ terminal, flags, config }: Context, path: st
   } finally {
     await door.close()
   }
+}
+
+/** `foundry workflows list`. Answers the exit code. */
+export function listWorkflows(config: Config, terminal: Terminal): Promise<number> {
+  return throughDoor(config, async door => {
+    const answer = await door.call('workflows.list', {})
+    terminal.answer(answer)
+    const rows = answer.workflows.map(({ workflow, family = 'not bound yet', title = '' }) => [workflow, family, title])
+    const [head = '', ...lines] = table([['WORKFLOW', 'FAMILY', 'IS'], ...rows]).split('\n')
+    const parameters = answer.workflows.map(each => Object.entries(each.parameters).map(describe))
+    terminal.say([head, ...lines.flatMap((line, at) => [line, ...(parameters[at] ?? [])])].join('\n'))
+  })
+}
+
+function describe([name, parameter]: [string, Parameter]): string {
+  const { title, default: standard } = parameter
+  const facts = [describeParameter(parameter), ...(standard === undefined ? [] : [`else ${standard}`])]
+  return `  --param ${name}=  ${facts.join('; ')}${title === undefined ? '' : `  (${title})`}`
 }
 
 function codeOf({ problems, probe }: AddedWorkflow): number {

@@ -7,7 +7,7 @@ import { failure } from '../errors.js'
 import { isSha256 } from '../files/hash.js'
 import type { ActAnswer } from '../operations/run-acts.js'
 import type { Wish } from '../operations/run-priority.js'
-import { describeSliders } from '../plan/slots.js'
+import { describeValues } from '../plan/slots.js'
 import { checkOwner, type ServerWish } from './check-owner.js'
 import { configChangedHint } from './config-changed.js'
 import { describeChange, describeCourse } from './describe-course.js'
@@ -87,9 +87,9 @@ export function ask(config: Config, terminal: Terminal) {
         if (course !== '') terminal.say(`  ${course}`)
         for (const line of describeWait(answer)) terminal.say(`  ${line}`)
         if (slots.length === 0 && state !== undefined) terminal.say(`No slot of it is ${state}.`)
-        const isSwept = slots.some(slot => slot.sliders)
-        const swept = ({ sliders = {} }: { sliders?: Readonly<Record<string, number>> }) =>
-          isSwept ? [describeSliders(sliders)] : []
+        const isSwept = slots.some(slot => slot.sliders ?? slot.parameters)
+        const swept = ({ sliders, parameters }: (typeof slots)[number]) =>
+          isSwept ? [describeValues({ ...sliders, ...parameters })] : []
         if (slots.length > 0)
           terminal.say(
             table(

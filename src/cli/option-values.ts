@@ -70,6 +70,13 @@ export function sliderValues(value: string, before: Record<string, number[]> = {
   return { ...before, [key]: values }
 }
 
+/** `cfg=6.5`, added to the parameters before; the workflow says what the words behind `=` may be. */
+export function parameterValues(value: string, before: Record<string, string[]> = {}): Record<string, string[]> {
+  const [, name, text = ''] = /^([A-Za-z][A-Za-z0-9_-]{0,63})=(.*)$/s.exec(value) ?? []
+  if (name === undefined) throw new InvalidArgumentError('Allowed: parameter=value, e.g. cfg=6.5 or cfg=5,6.5,8.')
+  return { ...before, [name]: [...(before[name] ?? []), text] }
+}
+
 interface NumberRule {
   min: number
   max?: number

@@ -86,9 +86,10 @@ function describeCounts({ slots, isNew, state, missing, toRender, rendered, reus
 
 function describeSeries(series: PlannedRun['plan'][number]): string {
   const sliders = Object.entries(series.sliders ?? {}).map(([slider, values]) => `${slider} ${listValues(values)}`)
+  const parameters = Object.entries(series.parameters ?? {}).map(([name, values]) => `${name} ${values.join(', ')}`)
   const loras = Object.entries(series.loras).map(([talent, weights]) => `${talent} ${listValues(weights)}`)
   const what = series.skipped === undefined ? `${series.slots} × ${series.size}` : `skipped: ${series.skipped}`
-  return [series.subject, series.template, series.workflow, what, ...sliders, ...loras].join(' · ')
+  return [series.subject, series.template, series.workflow, what, ...sliders, ...parameters, ...loras].join(' · ')
 }
 
 function describeBytes(bytes: number): string {

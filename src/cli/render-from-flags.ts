@@ -30,6 +30,7 @@ export interface RenderFlags extends ServerFlags, WaitFlags {
   set?: Record<string, number[]>
   sheet?: boolean
   finish?: string
+  param?: Record<string, string[]>
   prompt?: string
   fresh?: boolean
   priority?: Band
@@ -95,7 +96,8 @@ function sayAvatars(folder: string, terminal: Terminal): void {
 }
 
 function renderOptions(flags: RenderFlags): RenderOptions {
-  const { templates, workflow, family, seed, count, set, sheet, finish, prompt, fresh, dryRun, draft, server } = flags
+  const { templates, workflow, family, seed, count, set, param, sheet, finish, prompt, fresh, dryRun, draft, server } =
+    flags
   const { priority, weight, label: labels, preview } = flags
   return {
     submission: {
@@ -108,6 +110,7 @@ function renderOptions(flags: RenderFlags): RenderOptions {
       ...(set && { set }),
       ...(sheet && { sheet }),
       ...(finish !== undefined && { finish }),
+      ...(param && { parameters: param }),
       ...(prompt !== undefined && { prompt }),
       ...(fresh && { fresh }),
       ...(priority !== undefined && { priority }),

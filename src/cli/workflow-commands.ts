@@ -3,18 +3,30 @@ import { resolve } from 'node:path'
 import { families } from '../schema/template.js'
 import type { AddWorkflowFlags } from './ask-workflows.js'
 import { type CommandHost, examples, exitCodeHelp } from './command-context.js'
+import { refuseUnknown } from './refuse-unknown.js'
 
 /** What is asked about workflows: `workflows …`. */
 export function addWorkflowCommands(program: Command, host: CommandHost): void {
   const workflows = program
     .command('workflows')
-    .summary('bring ComfyUI workflows')
+    .summary('list ComfyUI workflows, add yours')
     .description(
       'The ComfyUI graphs of this home with their bindings: what of each is the prompt, the seed, the size, …',
     )
     .addHelpText(
       'after',
       examples([['foundry workflows add mine.json --server http://gpu1:8188', 'bring one of yours']]),
+    )
+  workflows
+    .command('list', { isDefault: true })
+    .description('Lists the workflows, with the parameters that "foundry render --param" may set.')
+    .allowExcessArguments()
+    .addHelpText('after', examples([['foundry workflows list --json', 'for a script']]))
+    .action(
+      host.run<object, unknown[]>(async ({ terminal, config }) => {
+        refuseUnknown(workflows)
+        return (await load()).listWorkflows(await config(), terminal)
+      }),
     )
   workflows
     .command('add <file>')
@@ -43,11 +55,13 @@ export function addWorkflowCommands(program: Command, host: CommandHost): void {
     )
     .action(
       host.run<AddWorkflowFlags, [string]>(async ({ terminal, flags, config }, file) => {
-        const { addWorkflow } = await import('./ask-workflows.js')
+        const { addWorkflow } = await load()
         return addWorkflow({ terminal, flags, config }, resolve(file))
       }),
     )
 }
+
+const load = () => import('./ask-workflows.js')
 
 const answersHelp = `
 Where two answers are possible, nothing is written, and each question tells the line that answers it: put these lines into

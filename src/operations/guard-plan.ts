@@ -1,7 +1,8 @@
 import type { Problem } from '../errors.js'
 import { type Finding, redact } from '../library/privacy.js'
 import type { Config } from '../config/config.js'
-import type { Fragment, Mix, RunPlan } from '../schema/run.js'
+import type { ParameterValue } from '../schema/parameter.js'
+import type { Fragment, Mix, PlannedWorkflow, RunPlan } from '../schema/run.js'
 
 /**
  * The privacy gate of everything that a plan says in words, whoever wrote it: persona kits, orders, options, talents, styles.
@@ -11,7 +12,11 @@ import type { Fragment, Mix, RunPlan } from '../schema/run.js'
 export function guardPlan(plan: RunPlan, mode: Config['privacy']): { plan: RunPlan; problems: Problem[] } {
   if (mode === 'off') return { plan, problems: [] }
   const gate = createGate(mode)
-  const series = plan.series.map(each => ({ ...each, mixes: each.mixes.map(mix => guardMix(mix, each.subject, gate)) }))
+  const series = plan.series.map(each => {
+    const parameters = each.parameters?.map(values => guardParameters(values, plan.workflows[each.workflow], gate))
+    const mixes = each.mixes.map(mix => guardMix(mix, each.subject, gate))
+    return { ...each, mixes, ...(parameters && { parameters }) }
+  })
   return { plan: { ...plan, series }, problems: gate.problems() }
 }
 
@@ -50,6 +55,17 @@ function guardMix(mix: Mix, subject: string, gate: Gate): Mix {
     negative: mix.negative.map(guard),
     ...(mix.finish !== undefined && { finish: gate.pass(mix.finish, placeOf('persona.finish', subject)) }),
   }
+}
+
+/** Texts may be words of a prompt; a choice is one of those that the workflow names. */
+function guardParameters(values: Record<string, ParameterValue>, workflow: PlannedWorkflow | undefined, gate: Gate) {
+  const isText = (name: string) => workflow?.binding.parameters?.[name]?.type === 'text'
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value === 'string' && isText(name) ? gate.pass(value, `parameters.${name}`) : value,
+    ]),
+  )
 }
 
 /** Words of a persona are told by whose they are; those of options, styles and templates are the same for all. */

@@ -3,6 +3,7 @@ import { addWorkflow } from './add-workflow.js'
 import { audit } from './audit.js'
 import type { Foundry } from './foundry.js'
 import { callOperation, type Caller, defineOperation, type Operation } from './operation.js'
+import { listWorkflows } from './list-workflows.js'
 import { plan } from './plan.js'
 import { approveRun, cancelRun, pauseRun, resumeRun, retryRun } from './run-acts.js'
 import { changeRun } from './run-priority.js'
@@ -60,6 +61,7 @@ export const operations = {
   'servers.resume': resumeServer,
   'servers.forgive': forgiveServer,
   'servers.remove': removeServer,
+  'workflows.list': listWorkflows,
   'workflows.add': addWorkflow,
   drops,
 } as const

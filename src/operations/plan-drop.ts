@@ -70,6 +70,7 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
     ...(prompt !== undefined && prompt !== '' && { prompt }),
     set: { ...ordered.set, ...asked.set },
     ...(input.sheet && { sheet: true }),
+    parameters: { ...toLists(order?.parameters ?? {}), ...input.parameters },
     styleBudget: config.styleBudget,
     subjects: subjectsOf(sources).map(subject => withFinish(subject, input.finish)),
     templates: templates.map(each => each.template),
@@ -232,6 +233,6 @@ export function talentSha256({ file, prompts }: Talent): string {
   return hashJson([file, prompts])
 }
 
-function toLists(set: Record<string, number | number[]>): Record<string, number[]> {
+function toLists<Value>(set: Record<string, Value | Value[]>): Record<string, Value[]> {
   return Object.fromEntries(Object.entries(set).map(([key, value]) => [key, Array.isArray(value) ? value : [value]]))
 }

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { failure } from '../errors.js'
 import { readBounded } from '../files/read-bounded.js'
-import { indexSlots, slotAt, sweptSliders } from '../plan/slots.js'
+import { indexSlots, setParameters, slotAt, sweptSliders } from '../plan/slots.js'
 import { thumbnailSource } from '../record/finish-run.js'
 import { eventsOnly } from '../record/ledger.js'
 import { writeManifest } from '../record/manifest.js'
@@ -60,7 +60,9 @@ export const showRun = defineOperation({
     )
     const slots = ordinals.slice(input.offset, input.offset + input.limit).flatMap(ordinal => {
       const slot = slotAt(index, ordinal)
-      return slot ? [describeSlot(run, ordinal, { ...slot, sliders: sweptSliders(index, slot) })] : []
+      if (!slot) return []
+      const values = { sliders: sweptSliders(index, slot), parameters: setParameters(index, slot) }
+      return [describeSlot(run, ordinal, { ...slot, ...values })]
     })
     return { ...summarise(foundry, run), total: ordinals.length, slots }
   },
@@ -167,6 +169,7 @@ interface ShownSlot {
   seed: number
   /** What a sweep changes from picture to picture. */
   sliders: Readonly<Record<string, number>>
+  parameters: ReturnType<typeof setParameters>
 }
 
 function describeSlot(run: RunState, ordinal: number, slot: ShownSlot) {
@@ -179,6 +182,7 @@ function describeSlot(run: RunState, ordinal: number, slot: ShownSlot) {
     state: stateOf(run, ordinal),
     seed: slot.seed,
     ...(Object.keys(slot.sliders).length > 0 && { sliders: slot.sliders }),
+    ...(Object.keys(slot.parameters).length > 0 && { parameters: slot.parameters }),
     attempts: run.attempts[ordinal] ?? 0,
     ...(done && { file: done.file, sha256: done.sha256 }),
     ...(reason !== undefined && { reason }),

@@ -1,4 +1,5 @@
 import type { FromSchema } from '../schema/from-schema.js'
+import { parameterValueSchema } from '../schema/parameter.js'
 import { labelsSchema, prioritySchema, weightSchema } from '../schema/run.js'
 import { families } from '../schema/template.js'
 
@@ -24,6 +25,11 @@ export const submitSchema = {
     count: { type: 'integer', minimum: 1, maximum: 1_000_000 },
     set: { type: 'object', additionalProperties: { type: 'array', minItems: 1, maxItems: 1000, items: position } },
     finish: { type: 'string', minLength: 1, maxLength: 60, description: 'Instead of that of the personas' },
+    parameters: {
+      type: 'object',
+      additionalProperties: { type: 'array', minItems: 1, maxItems: 1000, items: parameterValueSchema },
+      description: 'Parameters of the workflow by name; several values make a sweep',
+    },
     prompt: { type: 'string', maxLength: 2000 },
     sheet: { type: 'boolean', description: 'All variations of the sweep on one labelled picture' },
     fresh: { type: 'boolean', description: 'Render anew even what was rendered before' },

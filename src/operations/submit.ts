@@ -14,6 +14,7 @@ import { findLostSlots } from '../record/lost-slots.js'
 import { writeManifest } from '../record/manifest.js'
 import { runFiles, writeRunFile } from '../record/run-folder.js'
 import { type RunState, runStateOf } from '../record/state.js'
+import type { ParameterValue } from '../schema/parameter.js'
 import type { RunFile, RunPlan } from '../schema/run.js'
 import { isWorkflowPath } from './choose-workflow.js'
 import type { Foundry } from './foundry.js'
@@ -49,6 +50,8 @@ export interface PlanSummary {
   slots: number
   /** The values of a sweep, by slider. */
   sliders?: Record<string, number[]>
+  /** What is set of the workflow's parameters, each with all its values. */
+  parameters?: Record<string, ParameterValue[]>
   /** Effective weights by talent: one, or each of those that the views and the slider values give. */
   loras: Record<string, number[]>
   skipped?: string
@@ -247,10 +250,17 @@ function summary(series: RunPlan['series'][number]): PlanSummary {
     size: `${series.width}×${series.height}`,
     slots: series.skipped === undefined ? series.views.length * series.variations.length * each : 0,
     ...(series.variations.length > 1 && { sliders: valuesOf(series.variations.map(each => Object.entries(each))) }),
+    ...(series.parameters && { parameters: distinctValues(series.parameters) }),
     loras: valuesOf(series.mixes.map(({ loras }) => loras.map(lora => [lora.talent, lora.effective]))),
     ...(series.skipped !== undefined && { skipped: series.skipped }),
     ...(series.composite && series.skipped === undefined && { composites: countComposites(series) }),
   }
+}
+
+/** The different values that each name has, in the order of the sweep. */
+function distinctValues(list: readonly Readonly<Record<string, ParameterValue>>[]): Record<string, ParameterValue[]> {
+  const names = Object.keys(list[0] ?? {})
+  return Object.fromEntries(names.map(name => [name, [...new Set(list.flatMap(each => each[name] ?? []))]]))
 }
 
 /** The different values that each name has, the smallest first. */

@@ -1,6 +1,6 @@
 import type { PlannedComposite } from '../schema/composite.js'
 import type { Series } from '../schema/run.js'
-import { describeSliders, perVariation, type SlotIndex } from './slots.js'
+import { describeValues, perVariation, type SlotIndex } from './slots.js'
 
 /** One picture of several pictures of a series. */
 export interface Composite {
@@ -30,7 +30,7 @@ export function countComposites(series: Series): number {
 }
 
 function* compositesOfSeries(series: Series, layout: PlannedComposite, start: number): Iterable<Composite> {
-  const { views, variations, subject, template } = series
+  const { views, variations, parameters = [], subject, template } = series
   const each = perVariation(series)
   const isOverViews = layout.over === 'views'
   const [cells, others] = isOverViews ? [views, variations] : [variations, views]
@@ -45,7 +45,9 @@ function* compositesOfSeries(series: Series, layout: PlannedComposite, start: nu
       if (!isOverViews) parts.push('sheet')
       if (others.length > 1) {
         parts.push(isOverViews ? `v${pad(other + 1, 3)}` : (views[other] ?? ''))
-        details.push(isOverViews ? describeSliders(variations[other] ?? {}) : (views[other] ?? ''))
+        details.push(
+          isOverViews ? describeValues({ ...variations[other], ...parameters[other] }) : (views[other] ?? ''),
+        )
       }
       if (each > 1) {
         parts.push(pad(index + 1, 4))

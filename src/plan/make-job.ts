@@ -7,6 +7,7 @@ import type { ApiGraph } from '../workflow/api-graph.js'
 import { bindSeed, prepareBinding, type PreparedGraph } from '../workflow/bind.js'
 import { logicalGraph } from '../workflow/canonical-graph.js'
 import { keepsSize } from '../workflow/keeps-size.js'
+import { settledParameters } from '../workflow/parameter-values.js'
 import { samplerFacts } from '../workflow/sampler-facts.js'
 import { modelSetOf, modelsOf } from './affinity.js'
 import type { GraphJob, Slot } from './job.js'
@@ -103,7 +104,9 @@ function prepare(context: JobContext, slot: Slot, change?: (text: string) => str
     change ? words.map(each => ({ ...each, text: change(each.text) })) : [...words]
   const positive = changed(fillPrivate(mix.positive, { persona: text, transcript: text }))
   const negative = changed(mix.negative)
+  const parameters = settledParameters(workflow.binding, series.parameters?.[slot.variation])
   const graph = prepareBinding(source, workflow.binding, {
+    parameters,
     positive: joinWords(positive),
     negative: joinWords(negative),
     width: series.width,
@@ -146,6 +149,7 @@ function prepare(context: JobContext, slot: Slot, change?: (text: string) => str
       height: series.height,
       sampler: { ...samplerFacts(graph.graph, workflow.binding) },
       sliders: mix.sliders,
+      ...(Object.keys(parameters).length > 0 && { parameters }),
       ...(mix.palette && { palette: mix.palette }),
       ...(mix.finish !== undefined && { finish: mix.finish }),
       loras: mix.loras,

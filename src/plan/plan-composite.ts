@@ -1,8 +1,9 @@
 import type { Problem } from '../errors.js'
 import type { PlannedComposite } from '../schema/composite.js'
+import type { ParameterValue } from '../schema/parameter.js'
 import type { Mix } from '../schema/run.js'
 import type { Template } from '../schema/template.js'
-import { describeSliders } from './slots.js'
+import { describeValues } from './slots.js'
 
 /** Pictures of one sheet: more would be too small to tell apart. */
 export const sheetPicturesMax = 400
@@ -11,10 +12,12 @@ const sheetColumnsMax = 20
 interface PlannedPictures {
   subject: string
   template: Template
-  variations: readonly Readonly<Record<string, number>>[]
+  /** Sliders and parameters of each. */
+  variations: readonly Readonly<Record<string, ParameterValue>>[]
   /** By view, then variation. */
   mixes: readonly Mix[]
-  set: Readonly<Record<string, readonly number[]>>
+  /** What is asked of sliders and parameters, those that change fastest last. */
+  set: Readonly<Record<string, readonly ParameterValue[]>>
 }
 
 /** What is to be shown on one picture: the sheet of a sweep, where one is asked for, else as the template says. */
@@ -44,11 +47,11 @@ export function checkSheet(variations: number): Problem[] {
   return [{ severity: 'error', code: 'SHEET_UNFIT', message, path: 'set', found: String(variations) }]
 }
 
-/** The slider that changes fastest goes across, all others go down; a very long row is broken. */
+/** What changes fastest goes across, all others go down; a very long row is broken. */
 function planSheet({ subject, template, variations, mixes, set }: PlannedPictures): PlannedComposite {
   const swept = Object.keys(set).filter(key => (set[key]?.length ?? 0) > 1)
-  const only = (keys: readonly string[], sliders: Readonly<Record<string, number>>) =>
-    describeSliders(Object.fromEntries(keys.flatMap(key => (key in sliders ? [[key, sliders[key] ?? 0]] : []))))
+  const only = (keys: readonly string[], values: Readonly<Record<string, ParameterValue>>) =>
+    describeValues(Object.fromEntries(Object.entries(values).filter(([key]) => keys.includes(key))))
   const still = Object.keys(set).filter(key => !swept.includes(key))
   return {
     over: 'variations',
@@ -57,7 +60,7 @@ function planSheet({ subject, template, variations, mixes, set }: PlannedPicture
     gap: 16,
     background: '#121213',
     heading: { title: `${subject} · ${template.title}`, detail: only(still, variations[0] ?? {}) },
-    labels: variations.map((sliders, at) => ({ caption: only(swept, sliders), detail: describeStyles(mixes[at]) })),
+    labels: variations.map((values, at) => ({ caption: only(swept, values), detail: describeStyles(mixes[at]) })),
   }
 }
 

@@ -7,6 +7,7 @@ import type { Fragment, Mix, PlannedWorkflow, RunPlan, Series } from '../schema/
 import type { Style } from '../schema/style.js'
 import type { Template } from '../schema/template.js'
 import { checkSheet, planComposite } from './plan-composite.js'
+import { type AskedParameters, chooseParameters, unknownParameters } from './plan-parameters.js'
 
 /** A character or a setting that a drop asks for. */
 export type PlanSubject =
@@ -34,6 +35,8 @@ export interface PlanRequest {
   count?: number
   /** Slider values that replace those of the personas; several values make a sweep. */
   set: Readonly<Record<string, readonly number[]>>
+  /** Parameters of the workflows; several values make a sweep. */
+  parameters?: AskedParameters['run']
   prompt?: string
   /** All variations of a sweep on one picture. */
   sheet?: boolean
@@ -54,8 +57,7 @@ const sweepMax = 10_000
 /** Pure: drop and library become series of slots, each with its mix; all problems at once. */
 export function planRun(request: PlanRequest): { plan: RunPlan; problems: Problem[] } {
   const problems: Problem[] = []
-  const variations = combine(request.set, problems)
-  if (request.sheet) problems.push(...checkSheet(variations.length))
+  const variations = combine(request.set, problems, 'set')
   const series: Series[] = []
   const used = new Map<string, PlannedWorkflow>()
   for (const subject of request.subjects) {
@@ -69,7 +71,9 @@ export function planRun(request: PlanRequest): { plan: RunPlan; problems: Proble
       if (planned.series) series.push(planned.series)
     }
   }
-  problems.push(...draftsLeftOut(series))
+  if (request.sheet && series.length > 0)
+    problems.push(...checkSheet(Math.max(...series.map(each => each.variations.length))))
+  problems.push(...draftsLeftOut(series), ...unknownParameters(request.parameters ?? {}, [...used.values()]))
   if (series.length === 0) {
     problems.push({
       severity: 'error',
@@ -129,11 +133,14 @@ function planSeries(
     const skipped = subject.skipped ?? 'nothing to render'
     return { series: { ...base, variations: [{}], mixes: [], count: 1, skipped }, problems: [] }
   }
-  const own = subject.kind === 'private' ? [{}] : variations
+  const persona = subject.kind === 'persona' ? (subject.kit.parameters ?? {}) : {}
+  const asked = { run: request.parameters ?? {}, persona }
+  const { set, problems } = chooseParameters(workflow.binding, asked, workflow.name)
+  const positions = subject.kind === 'private' ? [{}] : variations
+  const settings = combine(set, problems, 'parameters', positions.length)
   const mixes: Mix[] = []
-  const problems: Problem[] = []
   for (const view of template.views) {
-    for (const variation of own) {
+    for (const variation of positions) {
       const mixed = mix({
         subject:
           subject.kind === 'persona'
@@ -150,12 +157,19 @@ function planSeries(
         withoutDrafts: request.renderer !== 'draft',
         ...(request.prompt !== undefined && { prompt: request.prompt }),
       })
-      mixes.push(subject.kind === 'persona' ? withLook(mixed.mix, subject.kit) : mixed.mix)
+      const look = subject.kind === 'persona' ? withLook(mixed.mix, subject.kit) : mixed.mix
+      mixes.push(...settings.map(() => look))
       problems.push(...mixed.problems)
     }
   }
-  const composite = planComposite({ subject: subject.id, template, variations: own, mixes, set: request.set }, request)
-  return { series: { ...base, variations: own, mixes, ...(composite && { composite }) }, problems }
+  const parameters = Object.keys(set).length > 0 && { parameters: positions.flatMap(() => settings) }
+  const own = positions.flatMap(position => settings.map(() => position))
+  const shown = {
+    variations: positions.flatMap(position => settings.map(setting => ({ ...position, ...setting }))),
+    set: { ...request.set, ...set },
+  }
+  const composite = planComposite({ subject: subject.id, template, ...shown, mixes }, request)
+  return { series: { ...base, variations: own, ...parameters, mixes, ...(composite && { composite }) }, problems }
 }
 
 /** Palette and finish as the persona says them, for the trace and for drafts; their words are in the mix already. */
@@ -179,13 +193,18 @@ function privateFacts(subject: Extract<PlanSubject, { kind: 'private' }>): Pick<
   }
 }
 
-/** Every combination of the slider values, the last key changing fastest; `[{}]` when nothing is set. */
-function combine(set: PlanRequest['set'], problems: Problem[]): Record<string, number>[] {
-  let variations: Record<string, number>[] = [{}]
+/** Every combination of the values, the last key changing fastest; `[{}]` when nothing is set. `times` others multiply it. */
+function combine<Value>(
+  set: Readonly<Record<string, readonly Value[]>>,
+  problems: Problem[],
+  field: 'set' | 'parameters',
+  times = 1,
+): Record<string, Value>[] {
+  let variations: Record<string, Value>[] = [{}]
   for (const [key, values] of Object.entries(set)) {
-    if (variations.length * values.length > sweepMax) {
+    if (times * variations.length * values.length > sweepMax) {
       const message = `The sweep has more than ${sweepMax} combinations`
-      problems.push({ severity: 'error', code: 'PLAN_SWEEP_TOO_LARGE', message, path: `set.${key}` })
+      problems.push({ severity: 'error', code: 'PLAN_SWEEP_TOO_LARGE', message, path: `${field}.${key}` })
       return [{}]
     }
     variations = variations.flatMap(each => values.map(value => ({ ...each, [key]: value })))

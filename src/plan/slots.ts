@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ParameterValue } from '../schema/parameter.js'
 import type { RunPlan, Series } from '../schema/run.js'
 import type { Slot } from './job.js'
 
@@ -101,10 +102,17 @@ export function sweptSliders({ plan }: SlotIndex, slot: Slot): Readonly<Record<s
   return plan.series[slot.series]?.variations[slot.variation] ?? {}
 }
 
-/** `mecha 0.3 · animal 0.5`, as people read it. */
-export function describeSliders(sliders: Readonly<Record<string, number>>): string {
-  return Object.entries(sliders)
-    .map(([slider, value]) => `${slider} ${value}`)
+/** The parameters that are set for a slot; none where nothing is set. */
+export function setParameters({ plan }: SlotIndex, slot: Slot): Readonly<Record<string, ParameterValue>> {
+  return plan.series[slot.series]?.parameters?.[slot.variation] ?? {}
+}
+
+const shownLengthMax = 24
+
+/** `mecha 0.3 · cfg 6.5`, as people read it; long texts are cut. */
+export function describeValues(values: Readonly<Record<string, ParameterValue>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name} ${String(value).slice(0, shownLengthMax)}`)
     .join(' · ')
 }
 

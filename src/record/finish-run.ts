@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { replaceFile } from '../files/durable.js'
 import { sha256 } from '../files/hash.js'
 import { compositesOf } from '../plan/composites.js'
-import { describeSliders, type SlotIndex, slotAt, sweptSliders } from '../plan/slots.js'
+import { describeValues, setParameters, type SlotIndex, slotAt, sweptSliders } from '../plan/slots.js'
 import type { CompositeCell } from '../schema/composite-trace.js'
 import type { ManifestComposite } from '../schema/run-manifest.js'
 import type { SlotState } from '../schema/run.js'
@@ -113,7 +113,9 @@ function contactSheet(
     if (!slot) continue
     const detail =
       run.reasons.get(ordinal) ??
-      [describeSliders(sweptSliders(index, slot)), `seed ${slot.seed}`].filter(Boolean).join(' · ')
+      [describeValues({ ...sweptSliders(index, slot), ...setParameters(index, slot) }), `seed ${slot.seed}`]
+        .filter(Boolean)
+        .join(' · ')
     items.push({ caption: slot.id, detail, state, ...thumbnailSource(run, ordinal, folder, thumbnails) })
   }
   const renderer = accepted.renderer === 'draft' ? 'drafts' : accepted.renderer

@@ -1,4 +1,5 @@
 import type { FromSchema } from './from-schema.js'
+import { parameterSchema } from './parameter.js'
 import { families } from './template.js'
 
 /** One literal input of one node. */
@@ -63,6 +64,12 @@ export const bindingSchema = {
       required: ['model'],
       description: 'Where LoRAs go: behind these outputs, before all of their consumers',
       properties: { model: outputRefSchema, clip: outputRefSchema },
+    },
+    parameters: {
+      type: 'object',
+      additionalProperties: parameterSchema,
+      description:
+        'Further inputs by the names that runs set them by, e.g. cfg: { node: "3", input: cfg, type: number }',
     },
     save: { type: 'array', minItems: 1, maxItems: 16, items: { type: 'string' }, description: 'Ids of the save nodes' },
   },

@@ -1,4 +1,5 @@
 import type { FromSchema } from './from-schema.js'
+import { parameterValueSchema } from './parameter.js'
 
 const unit = { type: 'number', minimum: 0, maximum: 1 } as const
 const colour = {
@@ -58,6 +59,11 @@ export const personaKitSchema = {
     palette: {
       type: 'object',
       properties: { primary: colour, secondary: colour, accent: colour },
+    },
+    parameters: {
+      type: 'object',
+      additionalProperties: parameterValueSchema,
+      description: 'Parameters by name, for workflows that have them; "foundry workflows list" lists those of each',
     },
     voice: { type: 'object' },
     tone: {

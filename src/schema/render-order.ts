@@ -1,4 +1,5 @@
 import type { FromSchema } from './from-schema.js'
+import { parameterValuesSchema } from './parameter.js'
 import { labelsSchema, prioritySchema, weightSchema } from './run.js'
 import { nameText } from './text-forms.js'
 
@@ -36,6 +37,12 @@ export const renderOrderSchema = {
       description:
         'Slider values that replace those of the persona; a list makes a sweep. "foundry talents sliders" lists the sliders',
       additionalProperties: { anyOf: [position, { type: 'array', minItems: 1, maxItems: 1000, items: position }] },
+    },
+    parameters: {
+      type: 'object',
+      additionalProperties: parameterValuesSchema,
+      description:
+        'Parameters of the workflow by name; a list makes a sweep. "foundry workflows list" lists those of each workflow',
     },
     prompt: { type: 'string', maxLength: 2000, description: 'Words put in front of every prompt' },
     priority: prioritySchema,

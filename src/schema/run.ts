@@ -1,6 +1,7 @@
 import type { FromSchema } from './from-schema.js'
 import { bindingSchema } from './binding.js'
 import { plannedCompositeSchema } from './composite.js'
+import { parameterValueSchema } from './parameter.js'
 import { families } from './template.js'
 import { nameText } from './text-forms.js'
 
@@ -100,6 +101,11 @@ export const seriesSchema = {
       type: 'array',
       items: { type: 'object', additionalProperties: { type: 'number' } },
       description: 'Slider values by key; [{}] without a sweep',
+    },
+    parameters: {
+      type: 'array',
+      items: { type: 'object', additionalProperties: parameterValueSchema },
+      description: 'What is set by name, for each of the variations; absent where nothing is set',
     },
     mixes: {
       type: 'array',

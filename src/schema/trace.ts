@@ -1,4 +1,5 @@
 import type { FromSchema } from './from-schema.js'
+import { parameterValueSchema } from './parameter.js'
 import { fragmentSchema, leftOutSchema, loraSchema } from './run.js'
 import { sha256Text as hash } from './text-forms.js'
 
@@ -84,6 +85,11 @@ export const requestPartSchema = {
     height: { type: 'integer' },
     sampler: { type: 'object', description: 'steps, cfg, sampler, scheduler as found in the graph' },
     sliders: { type: 'object', additionalProperties: { type: 'number' } },
+    parameters: {
+      type: 'object',
+      additionalProperties: parameterValueSchema,
+      description: 'Parameters of the workflow that were set, or have a default',
+    },
     palette: { type: 'object', additionalProperties: { type: 'string' } },
     finish: { type: 'string' },
     loras: { type: 'array', items: loraSchema },

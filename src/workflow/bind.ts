@@ -1,4 +1,5 @@
 import type { Binding, InputRef } from '../schema/binding.js'
+import type { ParameterValue } from '../schema/parameter.js'
 import type { ApiGraph } from './api-graph.js'
 import { insertLoras } from './lora-chain.js'
 import type { ChainLora } from './lora-chain.js'
@@ -12,6 +13,8 @@ export interface StableValues {
   height: number
   /** Identity first, then stable styles, the varying one last. */
   loras: readonly ChainLora[]
+  /** By name, in the types of the parameters. */
+  parameters?: Readonly<Record<string, ParameterValue>>
   /** Settings that replace those of the workflow. */
   sampler?: { steps?: number; cfg?: number; sampler?: string; scheduler?: string }
 }
@@ -49,6 +52,10 @@ export function prepareBinding(graph: ApiGraph, binding: Binding, values: Stable
     [binding.scheduler, values.sampler?.scheduler],
   ]
   for (const [refs = [], value] of settings) if (value !== undefined) setInputs(result, refs, value)
+  for (const [name, ref] of Object.entries(binding.parameters ?? {})) {
+    const value = values.parameters?.[name]
+    if (value !== undefined) setInputs(result, [ref], value)
+  }
   return { graph: result, seed: binding.seed }
 }
 

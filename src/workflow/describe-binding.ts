@@ -34,9 +34,10 @@ export function describeBinding(graph: ApiGraph, binding: Partial<Binding>): Fin
     }
   }
   const lists = Object.entries(referencesOf(binding)).flatMap(([field, refs]) => refs.map(ref => describe(field, ref)))
-  const { lora, save = [] } = binding
+  const { lora, save = [], parameters = {} } = binding
   return [
     ...lists,
+    ...Object.entries(parameters).map(([name, ref]) => describe(`parameters.${name}`, ref)),
     ...(lora ? [describe('lora.model', lora.model)] : []),
     ...(lora?.clip ? [describe('lora.clip', lora.clip)] : []),
     ...save.map(node => describe('save', { node })),

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import t from 'tap'
 import { startDraftServer } from '../../plugins/provider-comfyui/draft-server/draft-server.js'
+import { readTrace } from '../../src/record/carried-record.js'
 import { pngHeaderEnd, withPngText } from '../../src/record/png-text.js'
 import type { AddedWorkflow } from '../../src/operations/add-workflow.js'
 import { changed, node, readSample } from '../src/workflow/samples.js'
@@ -194,4 +195,89 @@ t.test('a workflow that the server cannot run is added, and what is missing is t
   const { code, answer } = await add(dir, 'mine.json', '--server', real.url)
   t.equal(code, 1)
   t.match(answer, { isAdded: true, probe: { state: 'failed', problems: [{ severity: 'error' }] } })
+})
+
+const parameters = `parameters:
+  cfg: { node: "3", input: cfg, type: number, min: 1, max: 20 }
+  sampler: { node: "3", input: sampler_name, type: choice, choices: [euler, heun], default: heun }
+  lead: { node: "77", input: text, type: text, title: Words in front }
+`
+const joined = {
+  ...changed(plain, { '3': { positive: ['78', 0] } }),
+  '77': node('CLIPTextEncode', { text: 'plain', clip: ['4', 1] }),
+  '78': node('ConditioningConcat', { conditioning_to: ['77', 0], conditioning_from: ['6', 0] }),
+}
+const answers = `positive: [{ node: "6", input: text }]\n${parameters}`
+
+t.test('parameters of a binding are set and swept, and stand in every trace', async t => {
+  const dir = home({ 'mine.json': JSON.stringify(joined), 'mine.binding.yaml': answers })
+  const added = await add(dir, 'mine.json', '--no-probe', ...at)
+  t.match(added, { code: 0 }, added.err)
+  t.ok(added.answer.found.some(each => each.field === 'parameters.cfg' && each.node === '3'))
+  const listed = await foundry(['workflows'], { cwd: dir })
+  t.match(
+    listed.out,
+    /^mine +sd15\s+--param cfg= {2}a number from 1 to 20\n {2}--param sampler= {2}euler, heun; else heun\n {2}--param lead= {2}a text {2}\(Words in front\)/m,
+  )
+
+  const words = ['render', 'a.yaml', '--workflow', 'mine', '--templates', 'hero-portrait', ...at]
+  const sweep = ['--param', 'cfg=5,6.5', '--param', 'lead=oil, thick', '--param', 'lead=ink, mail me@example.com']
+  const dry = await foundry([...words, ...sweep, '--dry-run'], { cwd: dir })
+  t.match(dry.out, /cfg 5, 6\.5/)
+  const { code, answer, err } = await foundryJson<{ rendered: number; runs: { run: string; folder: string }[] }>(
+    [...words, ...sweep],
+    { cwd: dir },
+  )
+  t.match({ code, rendered: answer.rendered }, { code: 0, rendered: 4 }, err)
+  t.match(err, /Personal data is replaced/)
+  const [run] = answer.runs
+  const shown = await foundryJson<{ slots: { parameters: object; file: string }[] }>(['runs', 'show', run?.run ?? ''], {
+    cwd: dir,
+  })
+  t.strictSame(
+    shown.answer.slots.map(slot => slot.parameters),
+    [
+      { cfg: 5, lead: 'oil, thick' },
+      { cfg: 5, lead: 'ink, mail [email]' },
+      { cfg: 6.5, lead: 'oil, thick' },
+      { cfg: 6.5, lead: 'ink, mail [email]' },
+    ],
+  )
+  for (const { parameters: set, file } of shown.answer.slots) {
+    const trace = await readTrace(join(run?.folder ?? '', dirname(file)), basename(file))
+    const { cfg } = set as { cfg: number }
+    t.match(trace ?? {}, { request: { parameters: { ...set, sampler: 'heun' }, sampler: { cfg, sampler: 'heun' } } })
+  }
+  const again = await foundryJson<{ rendered: number }>([...words, ...sweep], { cwd: dir })
+  t.match(again, { code: 0, answer: { rendered: 0 } }, 'the same values are the same run')
+  const file = join(run?.folder ?? '', shown.answer.slots[2]?.file ?? '')
+  const reproduced = await foundryJson(['reproduce', file, ...at], { cwd: dir })
+  t.match(reproduced, { code: 0, answer: { sameGraph: true, samePixels: true } }, reproduced.err)
+})
+
+t.test('orders and kits set parameters as well, and all mistakes are told at once', async t => {
+  const order = (lines: string) => `personas: [b.yaml]\nworkflow: mine\ntemplates: [hero-portrait]\n${lines}...\n`
+  const dir = home({
+    'mine.json': JSON.stringify(joined),
+    'mine.binding.yaml': answers,
+    'b.yaml': `${kit}parameters: { cfg: 3, lead: ink }\n`,
+    'order.yaml': order('parameters: { sampler: [euler, heun] }\n'),
+    'wrong.yaml': order('parameters: { sampler: dpm, cgf: 3 }\n'),
+  })
+  t.equal((await add(dir, 'mine.json', '--no-probe', ...at)).code, 0)
+  const { answer, code } = await foundryJson<{ rendered: number; runs: { run: string }[] }>(
+    ['render', 'order.yaml', ...at],
+    { cwd: dir },
+  )
+  t.match({ code, rendered: answer.rendered }, { code: 0, rendered: 2 })
+  const shown = await foundryJson<{ slots: object[] }>(['runs', 'show', answer.runs[0]?.run ?? ''], { cwd: dir })
+  t.match(shown.answer.slots, [
+    { parameters: { cfg: 3, lead: 'ink', sampler: 'euler' } },
+    { parameters: { cfg: 3, lead: 'ink', sampler: 'heun' } },
+  ])
+  const wrong = await foundry(['render', 'wrong.yaml', '--param', 'cfg=99', ...at], { cwd: dir })
+  t.equal(wrong.code, 2)
+  t.match(wrong.err, /parameters\.cfg: .*found "99"; allowed: a number from 1 to 20/)
+  t.match(wrong.err, /parameters\.sampler: .*found "dpm"; allowed: euler, heun/)
+  t.match(wrong.err, /parameters\.cgf: Workflow mine has no parameter "cgf": did you mean "cfg"\?/)
 })
