@@ -66,6 +66,7 @@ export const addWorkflow = defineOperation({
     const name = input.name ?? nameFrom(path)
     const folder = foundry.config.paths.workflows
     const files = { graph: join(folder, `${name}.json`), binding: join(folder, `${name}.binding.yaml`) }
+    refuseUnknownServer(foundry, input.server)
     // Over the API, nothing that exists is replaced.
     if (!input.dryRun && !(input.replace && caller.reach === 'machine')) refuseTaken(name, files)
     const source = await readWorkflowSource(path, name)
@@ -101,6 +102,11 @@ function nameFrom(path: string): string {
     .slice(0, 64)
   if (name !== '') return name
   throw failure('USAGE_INVALID', { problem: `${basename(path)} gives no name`, next: 'choose one with --name' })
+}
+
+function refuseUnknownServer({ farm }: Foundry, server: string | undefined): void {
+  if (server === undefined || farm.has(server)) return
+  throw failure('SERVER_UNKNOWN', { server, known: farm.status().map(({ name }) => name) })
 }
 
 function refuseTaken(name: string, { graph, binding }: AddedWorkflow['files']): void {

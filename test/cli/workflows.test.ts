@@ -133,13 +133,19 @@ t.test('the format of the editor needs a server, and its nodes there', async t =
     ...ui,
     nodes: ui.nodes.map(each => (each.type === 'KSampler' ? { ...each, type: 'KSamplerr' } : each)),
   }
-  const dir = home({ 'mine.json': JSON.stringify(ui), 'other.json': `${JSON.stringify(other, null, 1)}\n` })
+  const dir = home({
+    'mine.json': JSON.stringify(ui),
+    'api.json': JSON.stringify(plain),
+    'other.json': `${JSON.stringify(other, null, 1)}\n`,
+  })
   const away = await foundry(['workflows', 'add', 'mine.json', '--server', 'http://127.0.0.1:9'], { cwd: dir })
   t.match(away, { code: 3, err: /mine\.json has the format of the ComfyUI editor.*127\.0\.0\.1:9.*Export \(API\)/ })
   t.match(await foundry(['workflows', 'add', 'mine.json', '--server', 'gpu7'], { cwd: dir }), {
     code: 2,
     err: /No server is named "gpu7"/,
   })
+  const byApi = await foundry(['workflows', 'add', 'api.json', '--server', 'gpu7'], { cwd: dir })
+  t.match(byApi, { code: 2, err: /No server is named "gpu7"/ }, 'also where the file needs none')
   const unknown = await foundry(['workflows', 'add', 'other.json', ...at], { cwd: dir })
   t.equal(unknown.code, 2)
   t.match(unknown.err, /other\.json:\d+:\d+: nodes\[\d\]: the server has no such node.*KSamplerr.*perhaps KSampler/)
