@@ -28,7 +28,7 @@ import { createShelfReader } from './operations/shelf.js'
 import { type WantedServer, wantedServers } from './operations/wanted-servers.js'
 import type { Job } from './plan/job.js'
 import { findEngine } from './plugins/find-engine.js'
-import { loadPlugins, type PluginFolder } from './plugins/load-plugins.js'
+import { findPluginFolders, loadPlugins, type PluginFolder } from './plugins/load-plugins.js'
 import { exportToCallFolder } from './record/call-folder.js'
 import { finishRun, thumbnailFile } from './record/finish-run.js'
 import { eventsOnly, openLedger } from './record/ledger.js'
@@ -103,7 +103,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     const { plugins, problems } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
     for (const problem of problems) log.warn({ problem: describeProblem(problem) }, 'plugin left out')
     const index = await openIndex(paths.index)
-    const shelf = createShelfReader(config, plugins, index, log)
+    const shelf = createShelfReader(config, index, log)
     const opener = serverOpener(plugins, { log, signal: stop.signal })
     closers.unshift(() => opener.close())
     const openServer: Foundry['openServer'] = async added => {
@@ -130,7 +130,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       runFolder,
       readRun: async run => ({
         file: (await readRunFile(runFolder(run))).run,
-        plugins: plugins.map(plugin => `${plugin.name}@${plugin.provider?.version ?? config.version}`),
+        plugins: await namePlugins(config, plugins),
       }),
       privateTexts: (run, file) => privateTextsOf(run, file, config),
       identify: (models, renderer) => farm.identify(models, renderer),
@@ -225,6 +225,13 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     for (const close of closers) await close().catch(() => undefined)
     throw error
   }
+}
+
+/** `name@version` of all that lie there now: data may have come since the start, code is that of the start. */
+async function namePlugins(config: Config, loaded: readonly PluginFolder[]): Promise<string[]> {
+  const versions = new Map(loaded.map(({ name, provider }) => [name, provider?.version]))
+  const names = [...(await findPluginFolders(config.pluginFolders)).keys()]
+  return names.map(name => `${name}@${versions.get(name) ?? config.version}`)
 }
 
 /** What workers on other machines do, where the configuration names an engine for them. */

@@ -3,14 +3,13 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import { isHome } from '../config/config.js'
-import { packageOutput, packageRoot } from '../config/package-root.js'
 import { failure, hasErrors } from '../errors.js'
 import { openIndex } from '../library/talent-index.js'
 import { listKits } from '../library/talent-index-entry.js'
 import { readStyles } from '../library/styles.js'
 import { type Library, readTalents, type Talent } from '../library/talents.js'
 import { mergeStyles } from '../mixing/merge-styles.js'
-import { loadPlugins } from '../plugins/load-plugins.js'
+import { findPluginFolders } from '../plugins/load-plugins.js'
 import { exitCodes } from './exit-codes.js'
 import { table, type Terminal } from './terminal.js'
 
@@ -40,8 +39,7 @@ export async function showTalent(config: Config, terminal: Terminal, id: string)
 
 /** The sliders of all style plugins with their poles, and the finishes: what a kit may say. */
 export async function listSliders(config: Config, terminal: Terminal): Promise<number> {
-  const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
-  const { styles, problems } = await readStyles(plugins.map(plugin => plugin.folder))
+  const { styles, problems } = await readStyles([...(await findPluginFolders(config.pluginFolders)).values()])
   const { style, problems: clashes } = mergeStyles(styles.map(each => ({ plugin: each.file, style: each.style })))
   const sliders = Object.entries(style.sliders ?? {}).map(([slider, { left, right }]) => ({
     slider,
@@ -101,9 +99,9 @@ export async function printIndex(config: Config, terminal: Terminal, includeInva
 async function readKits(config: Config, folders?: readonly string[]): Promise<Library> {
   const { home, talents } = config.paths
   if (!folders && !isHome(home) && !existsSync(talents)) throw failure('HOME_MISSING', { home })
-  const { plugins } = await loadPlugins(config.pluginFolders, { root: packageRoot, output: packageOutput })
+  const plugins = await findPluginFolders(config.pluginFolders)
   const index = await openIndex(config.paths.index)
-  return readTalents(folders ?? [config.paths.talents, ...plugins.map(plugin => plugin.folder)], {
+  return readTalents(folders ?? [config.paths.talents, ...plugins.values()], {
     index,
     root: config.paths.home,
   })

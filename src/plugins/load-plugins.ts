@@ -27,16 +27,22 @@ export async function loadPlugins(
   compiled: { root: string; output: string },
 ): Promise<{ plugins: PluginFolder[]; problems: Problem[] }> {
   const problems: Problem[] = []
-  const byName = new Map<string, PluginFolder>()
+  const plugins: PluginFolder[] = []
+  for (const [name, folder] of await findPluginFolders(folders))
+    plugins.push(await loadPlugin(name, folder, codeOf(folder, compiled), problems))
+  return { plugins, problems }
+}
+
+/** The folders of plugins by name, as they lie there now; nothing in them is read or run. Enough for data. */
+export async function findPluginFolders(folders: readonly string[]): Promise<Map<string, string>> {
+  const byName = new Map<string, string>()
   for (const parent of folders) {
     if (!existsSync(parent)) continue
     const entries = await readdir(parent, { withFileTypes: true })
-    for (const entry of entries.filter(each => each.isDirectory() && !each.name.startsWith('.')).slice(0, pluginsMax)) {
-      const folder = join(parent, entry.name)
-      byName.set(entry.name, await loadPlugin(entry.name, folder, codeOf(folder, compiled), problems))
-    }
+    const names = entries.filter(each => each.isDirectory() && !each.name.startsWith('.')).map(({ name }) => name)
+    for (const name of names.sort().slice(0, pluginsMax)) byName.set(name, join(parent, name))
   }
-  return { plugins: [...byName.values()], problems }
+  return byName
 }
 
 async function loadPlugin(
