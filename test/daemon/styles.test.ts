@@ -89,11 +89,13 @@ t.test('a style that is dropped into a running daemon is used by new runs, and a
   t.match(readFileSync(refusal, 'utf8'), /SLIDER_UNKNOWN/)
   drop('mecha', { mecha: 0.2, noir: 0.9 })
   t.match((await done('mecha')).request.sliders, { mecha: 0.2, noir: 0.9 }, 'new runs go on')
-  await eventually(
-    'the log to tell it',
-    () =>
-      daemon.log().some(({ msg, problem }) => msg === 'library' && /style\.yaml:5:/.test(String(problem))) || undefined,
-  )
+  await eventually('the log to tell it', async () => {
+    // The library is read for a run or a plan alone.
+    await plan()
+    return (
+      daemon.log().some(({ msg, problem }) => msg === 'library' && /style\.yaml:5:/.test(String(problem))) || undefined
+    )
+  })
   const lines = daemon.log().filter(({ problem }) => /style\.yaml:5:/.test(String(problem)))
   t.equal(lines.length, 1, 'once')
   t.equal(await daemon.kill(), 0)
