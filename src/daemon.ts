@@ -27,7 +27,7 @@ import { createShelfReader } from './operations/shelf.js'
 import { type WantedServer, wantedServers } from './operations/wanted-servers.js'
 import type { Job } from './plan/job.js'
 import { findEngine } from './plugins/find-engine.js'
-import { loadPlugins, nameForTrace, type PluginFolder } from './plugins/load-plugins.js'
+import { loadPlugins, nameForTrace, type PluginFolder, resolvePlugins } from './plugins/load-plugins.js'
 import { rememberCode } from './plugins/remembered-code.js'
 import { openGates } from './plugins/run-gates.js'
 import { openObservers } from './plugins/run-observers.js'
@@ -113,7 +113,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     const unlisten = ledger.listen(event => observers.tell({ ...withoutPaths(event), kind: event.kind, at: event.at }))
     closers.unshift(async () => void unlisten())
     const index = await openIndex(paths.index)
-    const shelf = createShelfReader(config, plugins, index, log)
+    const shelf = createShelfReader(config, index, log)
     const opener = serverOpener(plugins, { log, signal: stop.signal })
     closers.unshift(() => opener.close())
     const openServer: Foundry['openServer'] = async added => {
@@ -140,7 +140,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       runFolder,
       readRun: async run => ({
         file: (await readRunFile(runFolder(run))).run,
-        plugins: plugins.map(nameForTrace),
+        plugins: await namePlugins(config, plugins),
       }),
       ...(gates && { gates }),
       privateTexts: (run, file) => privateTextsOf(run, file, config),
@@ -237,6 +237,13 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     for (const close of closers) await close().catch(() => undefined)
     throw error
   }
+}
+
+/** What traces call all that lie there now: data may have come since the start, code is that of the start. */
+async function namePlugins(config: Config, loaded: readonly PluginFolder[]): Promise<string[]> {
+  const names = new Map(loaded.map(plugin => [plugin.name, nameForTrace(plugin)]))
+  const { usable } = await resolvePlugins(config)
+  return usable.map(({ name, version = '0.0.0' }) => names.get(name) ?? `${name}@${version}`)
 }
 
 /** What workers on other machines do, where the configuration names an engine for them. */

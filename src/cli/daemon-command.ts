@@ -3,7 +3,7 @@ import { checkAddress, createApi } from '../api/server.js'
 import { createEventHub } from '../api/events.js'
 import { watchDelay } from '../api/metrics.js'
 import { type Config, isHome } from '../config/config.js'
-import { describeProblem, failure, FoundryError, reasonOf } from '../errors.js'
+import { failure, FoundryError, reasonOf } from '../errors.js'
 import { makeFolder } from '../files/durable.js'
 import { Intake } from '../intake/intake.js'
 import { watchedRoots } from '../intake/watched-roots.js'
@@ -68,7 +68,7 @@ export async function runDaemon(config: Config, terminal: Terminal): Promise<num
 /** The first drop need not wait for it, and whoever reads the log learns what is wrong before anything is dropped. */
 async function readLibrary({ shelf, log }: Foundry): Promise<void> {
   try {
-    for (const problem of (await shelf()).problems) log.warn({ problem: describeProblem(problem) }, 'library')
+    await shelf()
   } catch (error) {
     log.warn({ reason: reasonOf(error) }, 'library cannot be read')
   }

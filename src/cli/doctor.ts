@@ -52,7 +52,7 @@ export async function runDoctor(
   for (const problem of problems) tell({ what: 'plugin', state: 'wrong', found: describeProblem(problem) })
   tell({ what: 'plugins', state: 'ok', found: plugins.map(plugin => plugin.name).join(', ') })
   const log = commandLog(config, false)
-  const shelf = await createShelfReader(config, plugins, await openIndex(config.paths.index), log)()
+  const shelf = await createShelfReader(config, await openIndex(config.paths.index), log)()
   lookAtShelf(shelf, tell)
   lookAtLimits(config, shelf, tell)
   await openAndLook(config, { plugins, shelf, log }, tell)

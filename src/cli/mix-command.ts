@@ -1,9 +1,7 @@
-import type { Config } from '../config/config.js'
 import { failure } from '../errors.js'
 import { openIndex } from '../library/talent-index.js'
 import { explainMix, type ExplainedMix, type ExplainedWords } from '../operations/explain-mix.js'
 import { readShelf } from '../operations/shelf.js'
-import { loadPlugins } from '../plugins/load-plugins.js'
 import type { Family } from '../schema/template.js'
 import type { CommandContext } from './command-context.js'
 import { exitCodes } from './exit-codes.js'
@@ -50,7 +48,7 @@ export async function runMix(context: CommandContext<MixFlags>, name: string): P
 export async function openMix({ terminal, flags, config }: CommandContext<MixFlags>, name: string) {
   const { server: servers, draft, family } = flags
   const chosen = await config({ servers, draft, family })
-  const shelf = await readLibrary(chosen)
+  const shelf = await readShelf(chosen, await openIndex(chosen.paths.index))
   const found = await findKit(name, { config: chosen, talents: [...shelf.talents.keys()], terminal })
   return { config: chosen, shelf, ...found }
 }
@@ -62,15 +60,6 @@ function refuseSheetFlags({ steps, seed, server, draft }: MixFlags): void {
     problem: `--${flag} is for a sheet`,
     next: 'name a slider with --sheet, or leave it out',
   })
-}
-
-async function readLibrary(config: Config) {
-  const { plugins } = await loadPlugins(config)
-  return readShelf(
-    config,
-    plugins.map(plugin => plugin.folder),
-    await openIndex(config.paths.index),
-  )
 }
 
 function onePosition(set: Readonly<Record<string, number[]>>): Record<string, number> {

@@ -9,7 +9,7 @@ import { listKits } from '../library/talent-index-entry.js'
 import { readStyles } from '../library/styles.js'
 import { type Library, readTalents, type Talent } from '../library/talents.js'
 import { mergeStyles } from '../mixing/merge-styles.js'
-import { loadPlugins } from '../plugins/load-plugins.js'
+import { resolvePlugins } from '../plugins/load-plugins.js'
 import { exitCodes } from './exit-codes.js'
 import { table, type Terminal } from './terminal.js'
 
@@ -37,8 +37,7 @@ export async function showTalent(config: Config, terminal: Terminal, id: string)
 
 /** The sliders of all style plugins with their poles, and the finishes: what a kit may say. */
 export async function listSliders(config: Config, terminal: Terminal): Promise<number> {
-  const { plugins } = await loadPlugins(config)
-  const { styles, problems } = await readStyles(plugins.map(plugin => plugin.folder))
+  const { styles, problems } = await readStyles(await pluginFoldersOf(config))
   const { style, problems: clashes } = mergeStyles(styles.map(each => ({ plugin: each.file, style: each.style })))
   const sliders = Object.entries(style.sliders ?? {}).map(([slider, { left, right }]) => ({
     slider,
@@ -107,9 +106,9 @@ export async function printIndex(config: Config, terminal: Terminal, includeInva
 export async function readKits(config: Config, folders?: readonly string[]): Promise<Library> {
   const { home, talents } = config.paths
   if (!folders && !isHome(home) && !existsSync(talents)) throw failure('HOME_MISSING', { home })
-  const { plugins } = await loadPlugins(config)
+  const plugins = await pluginFoldersOf(config)
   const index = await openIndex(config.paths.index)
-  return readTalents(folders ?? [config.paths.talents, ...plugins.map(plugin => plugin.folder)], {
+  return readTalents(folders ?? [config.paths.talents, ...plugins], {
     index,
     root: config.paths.home,
   })
@@ -128,4 +127,8 @@ function summary(talent: Talent) {
 function stateOf(talent: Talent): string {
   if (!talent.usable) return `unusable (${talent.problems.filter(each => each.severity === 'error').length} errors)`
   return talent.weights?.isDraft ? 'draft' : 'usable'
+}
+
+async function pluginFoldersOf(config: Config): Promise<string[]> {
+  return (await resolvePlugins(config)).usable.map(plugin => plugin.folder)
 }

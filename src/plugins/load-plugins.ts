@@ -53,16 +53,11 @@ const loadLimitMs = 10_000
  * cannot be used is told with all that is wrong, and the others go on.
  */
 export async function loadPlugins(config: PluginConfig): Promise<LoadedPlugins> {
-  const { found, problems } = await findPlugins(config)
-  if (config.strictPlugins) problems.push(...findChanged(found, await readRemembered(config.paths.pluginCode)))
-  const whole = found.filter(each => !isFaulty(each, problems))
-  const resolved = resolveNeeds(whole, config.version)
-  problems.push(...resolved.problems, ...unusedOptions(config, found))
+  const { found, usable, problems } = await resolvePlugins(config)
+  problems.push(...unusedOptions(config, found))
   const plugins: PluginFolder[] = []
-  for (const name of resolved.order) {
-    const each = whole.find(plugin => plugin.name === name)
-    const loaded = each && (await loadPlugin(each, config))
-    if (!loaded) continue
+  for (const each of usable) {
+    const loaded = await loadPlugin(each, config)
     problems.push(...loaded.problems)
     plugins.push(loaded.plugin)
   }
@@ -71,6 +66,18 @@ export async function loadPlugins(config: PluginConfig): Promise<LoadedPlugins> 
     return own.length > 0 ? [{ name, from, reason: own.map(each => each.message).join('; ') }] : []
   })
   return { plugins, leftOut, problems }
+}
+
+/** The plugins as they lie there now, and those that may be used, each behind what it needs. Runs nothing: enough for data. */
+export async function resolvePlugins(
+  config: Pick<Config, 'pluginFolders' | 'paths' | 'version' | 'strictPlugins'>,
+): Promise<{ found: FoundPlugin[]; usable: FoundPlugin[]; problems: Problem[] }> {
+  const { found, problems } = await findPlugins(config)
+  if (config.strictPlugins) problems.push(...findChanged(found, await readRemembered(config.paths.pluginCode)))
+  const whole = found.filter(each => !isFaulty(each, problems))
+  const { order, problems: unmet } = resolveNeeds(whole, config.version)
+  const usable = order.flatMap(name => whole.find(plugin => plugin.name === name) ?? [])
+  return { found, usable, problems: [...problems, ...unmet] }
 }
 
 /** Runs the code of one plugin, where it has any. */

@@ -35,7 +35,8 @@ export const renderOrderSchema = {
     set: {
       type: 'object',
       description:
-        'Slider values that replace those of the persona; a list makes a sweep. "foundry talents sliders" lists the sliders',
+        'Slider values that replace those of the persona; a list makes a sweep. A pole by its name is the way to it: creature: 0.2 is ' +
+        '20 %. "foundry talents sliders" lists the sliders',
       additionalProperties: { anyOf: [position, { type: 'array', minItems: 1, maxItems: 1000, items: position }] },
     },
     parameters: {

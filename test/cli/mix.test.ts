@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import type { ExplainedMix } from '../../src/operations/explain-mix.js'
@@ -68,6 +68,35 @@ const refused: Record<string, [words: string[], err: RegExp]> = {
 await writeFile(join(home, 'bad.yaml'), 'dot_id: 7\nversion: 1.0.0\n')
 for (const [title, [words, err]] of Object.entries(refused))
   t.test(`mix refuses ${title}`, async t => t.match(await foundry(['mix', ...words], call), { code: 2, err }))
+
+t.test('mix and render name the faulty file of a slider that they do not know', async t => {
+  const plugin = join(home, 'plugins/styles-fog')
+  await mkdir(plugin)
+  await writeFile(
+    join(plugin, 'style.yaml'),
+    'name: fog\nsliders:\n  fog:\n    left: { label: Clear }\n    rigth: {}\n',
+  )
+  const render = ['render', 'manifests/aurora.yaml', '--draft', '--dry-run']
+  for (const words of [['mix', 'aurora'], render]) {
+    const { code, err } = await foundry([...words, '--set', 'fog=1'], call)
+    t.equal(code, 2)
+    t.match(err, /No style defines the slider "fog"/)
+    t.match(err, /styles-fog\/style\.yaml:5:\d+: sliders\.fog\.rigth/)
+  }
+  await rm(plugin, { recursive: true })
+})
+
+t.test('poles and finishes are understood by render as by mix', async t => {
+  const order = { personas: ['aurora.yaml'], templates: ['hero-portrait'], set: { creature: 0.2 } }
+  await writeFile(join(home, 'manifests/order.json'), JSON.stringify(order))
+  const words = ['manifests/order.json', '--draft', '--finish', 'chrome']
+  const { code, answer } = await foundryJson<{ runs: { folder: string }[] }>(['render', ...words], call)
+  t.equal(code, 0)
+  const trace = join(answer.runs[0]?.folder ?? '', 'images/aurora/hero-portrait-0001.trace.json')
+  t.match(JSON.parse(await readFile(trace, 'utf8')), {
+    request: { sliders: { mecha: 0.6, animal: 0.65 }, finish: 'chrome' },
+  })
+})
 
 t.test('mix tells a finish that no style knows, and sends no personal data to the screen', async t => {
   const description = 'reach me at jane@example.org'
