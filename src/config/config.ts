@@ -36,6 +36,8 @@ export interface Config {
   templates: readonly string[]
   modelSha256: Readonly<Record<string, string>>
   privacy: 'redact' | 'reject' | 'off'
+  /** What pictures are for, where anybody has said. */
+  use: 'personal' | 'commercial' | undefined
   styleBudget: number
   attemptsMax: number
   /** Jobs at once by family, workflow or talent. */
@@ -127,6 +129,7 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
     templates: file.templates ?? defaultTemplates,
     modelSha256: file.models ?? {},
     privacy: file.privacy ?? 'redact',
+    use: file.use,
     styleBudget: file.styleBudget ?? 1.5,
     attemptsMax: file.attemptsMax ?? 4,
     limits: file.limits ?? {},

@@ -82,8 +82,10 @@ function replaceSpokenEmails(text: string, mark: Mark): string {
     let first = words.length - 1
     while (first >= 2 && first > words.length - 9 && /^(?:dot|underscore|dash)$/i.test(words[first - 1] ?? ''))
       first -= 2
-    const start = index - before.length + words.slice(0, first).join(' ').length + (first > 0 ? 1 : 0)
-    if (!/^[\w.+-]+$/.test(words[first] ?? '')) continue
+    // A quotation or bracket may open in front of it.
+    const [, opening = '', name = ''] = /^(["'«»„“”‘(<[]{0,3})(.*)$/s.exec(words[first] ?? '') ?? []
+    const start = index - before.length + words.slice(0, first).join(' ').length + (first > 0 ? 1 : 0) + opening.length
+    if (!/^[\w.+-]+$/.test(name)) continue
     clean += text.slice(done, start) + mark()
     done = index + domain.length
   }
@@ -122,7 +124,7 @@ const addressPatterns: readonly RegExp[] = [
     `\\b\\d{1,5}[A-Za-z]?,? (?:[NSEW]\\.? )?(?:(?:[A-Z][\\w'’.-]{0,30}|\\d{1,3}(?:st|nd|rd|th)) ){1,4}(?:${streets})\\b\\.?(?:,? (?:Apt|Suite|Unit|Flat|#)\\.? ?[\\w-]{1,8})?`,
     'g',
   ),
-  /(?<![\p{L}\p{N}])\p{Lu}[\p{L}-]{1,40}(?:straße|strasse|str\.|gasse|weg|platz|allee|ufer|straat|laan|gatan|vej) ?\d{1,4} ?[a-z]?(?![\p{L}\p{N}])/gu,
+  /(?<![\p{L}\p{N}])\p{Lu}[\p{L}-]{1,40}(?:straße|strasse|str\.|gasse|weg|platz|allee|ufer|straat|laan|gracht|kade|plein|gatan|vej) ?\d{1,4} ?[a-z]?(?![\p{L}\p{N}])/gu,
   /(?<![\p{L}\p{N}])\d{1,4}(?: ?(?:bis|ter))?,? (?:rue|avenue|boulevard|place|chemin|impasse|allée|quai) (?:(?:de|du|des|la|le|les) |[dl]['’]){0,3}\p{Lu}[\p{L}'’-]{1,40}/gu,
   /(?<![\p{L}\p{N}])(?:Calle|Avenida|Av\.|Paseo|Plaza|Via|Viale|Piazza|Corso|Rua|Praça|ul\.|ulica) (?:(?:de|del|della|di|da|do|la|las|los) ){0,3}(?:\p{Lu}[\p{L}'’-]{0,40} ?){1,4},? ?(?:n[.º°]{0,2} ?)?\d{1,4}(?!\p{N})/gu,
   /\bP\.? ?O\.? Box \d{1,8}\b/gi,

@@ -9,10 +9,12 @@ import type { Talent } from '../library/talents.js'
 import type { MixTalent } from '../mixing/mix-input.js'
 import { namePoles } from '../mixing/name-poles.js'
 import { type PlanSubject, planRun } from '../plan/plan-run.js'
+import type { PersonaKit } from '../schema/persona-kit.js'
 import type { PlannedWorkflow, RunPlan } from '../schema/run.js'
 import { sizeOf } from '../workflow/keeps-size.js'
 import { chooseWorkflow, type ChosenWorkflow } from './choose-workflow.js'
 import { guardPlan, guardProblems } from './guard-plan.js'
+import { judgePlan } from './judge-plan.js'
 import { causesInLibrary } from './library-causes.js'
 import type { Shelf } from './shelf.js'
 import type { Submission } from './submission.js'
@@ -89,12 +91,30 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
       // A template or workflow that is not there leaves nothing to render, which needs no word of its own.
       ...guardProblems(planProblems, config.privacy).filter(each => each.code !== 'PLAN_EMPTY' || !hasErrors(problems)),
       ...guarded.problems,
+      ...guardProblems(
+        judgePlan(plan, { kits: kitsOf(sources), licences: licencesOf(shelf), use: config.use }),
+        config.privacy,
+      ),
     ],
     files: {
       ...kitFiles(sources),
       ...Object.fromEntries([...chosen.values()].map(each => [`workflow:${each.planned.name}`, each.path])),
     },
   }
+}
+
+function kitsOf({ drop }: Sources): PersonaKit[] {
+  if (drop?.kind === 'persona-kit') return [drop.kit]
+  return drop?.kind === 'render-order' ? drop.kits.map(({ kit }) => kit) : []
+}
+
+function licencesOf({ talents }: Shelf): Map<string, string> {
+  return new Map(
+    [...talents].flatMap(([id, { file }]): [string, string][] => {
+      const licence = file.metadata?.license
+      return licence === undefined ? [] : [[id, licence]]
+    }),
+  )
 }
 
 /** What a call folder gets: a picture of each speaker, a backdrop of each call. */

@@ -6,6 +6,7 @@ import { packageOutput } from '../config/package-root.js'
 
 const places: ReadonlyMap<string, string> = new Map([
   ['persona-foundry/plugin', join(packageOutput, 'src', 'plugins', 'contract.js')],
+  ['persona-foundry/conformance', join(packageOutput, 'src', 'plugins', 'conformance', 'conformance.js')],
 ])
 
 /** A hook of Node's module loader. */

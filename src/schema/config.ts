@@ -135,6 +135,10 @@ export const configFileSchema = {
       description: 'Jobs at once by family, workflow or talent, on all servers together: `flux: 2`',
     },
     privacy: { enum: ['redact', 'reject', 'off'], default: 'redact' },
+    use: {
+      enum: ['personal', 'commercial'],
+      description: 'What pictures are for: a drop with a talent whose licence forbids it is refused',
+    },
     styleBudget: {
       type: 'number',
       exclusiveMinimum: 0,

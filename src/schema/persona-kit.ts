@@ -71,7 +71,10 @@ export const personaKitSchema = {
       properties: { warmth: unit, formality: unit, humour: unit, pace: {} },
     },
     phrasebook: { type: 'object', properties: { say: words, avoid: words } },
-    boundaries: { type: 'object' },
+    boundaries: {
+      type: 'object',
+      properties: { words: { ...words, description: 'Must not stand in a prompt, nor may those of phrasebook.avoid' } },
+    },
   },
 } as const
 

@@ -129,7 +129,7 @@ t.test('talents deploy links, copies, leaves what is there, and writes over noth
     'foundry.yaml': JSON.stringify({
       servers: [
         { name: 'one', url: 'http://127.0.0.1:9', loraFolder: 'loras' },
-        { name: 'two', url: 'http://127.0.0.1:9', loraFolder: 'loras' },
+        { name: 'two', url: 'http://127.0.0.1:10', loraFolder: 'loras' },
         { name: 'three', url: 'http://127.0.0.1:9' },
       ],
     }),
@@ -181,7 +181,7 @@ t.test('talents deploy refuses drafts, what ComfyUI would ignore, and folders th
     none: {
       'foundry.yaml': JSON.stringify({
         servers: [
-          { name: 'a', loraFolder: 'x' },
+          { name: 'a', url: 'http://127.0.0.1:9', loraFolder: 'x' },
           { name: 'b', loraFolder: 'y' },
         ],
       }),

@@ -96,3 +96,23 @@ t.test('an observer is told what happens, and one that fails harms nothing', asy
   for (const kind of ['run-accepted', 'attempt-leased', 'slot-done', 'run-finished']) t.ok(kinds.includes(kind), kind)
   t.notMatch(JSON.stringify(toldHere), call.cwd, 'without paths of this machine')
 })
+
+t.test(
+  'a drop with words that its persona forbids, or a talent that may not be used so, is refused before anything is sent',
+  async t => {
+    const own = {
+      dot_id: 'a',
+      version: '1.0.0',
+      description: 'a keeper smoking a pipe',
+      boundaries: { words: ['smoking'] },
+    }
+    const cwd = t.testdir({ 'foundry.yaml': '', 'a.json': JSON.stringify(own), templates: tinyTemplates })
+    const before = server.ledger.length
+    const refused = await foundry(words, { cwd })
+    t.match(refused, {
+      code: 2,
+      err: /"smoking" stands in persona\.description, and boundaries\.words of a forbids it/,
+    })
+    t.equal(server.ledger.length, before)
+  },
+)

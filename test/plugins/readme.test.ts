@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
@@ -45,4 +45,26 @@ t.test('the examples of a gate, of its facts and of its options work together', 
   })
   t.equal((await foundry(['render', 'a.json', '--templates', 'tiny', '--draft'], { cwd })).code, 1)
   t.match((await foundry(['runs', 'show', 'a'], { cwd })).out, /house rules ban "cigarette"/)
+})
+
+t.test('every command does what the page says, and a style of its own needs four of them and one file', async t => {
+  let cwd = t.testdir()
+  for (const command of blocks('sh').flatMap(block => block.trim().split('\n'))) {
+    const [first = '', ...words] = command.split(' ')
+    if (first === 'cd') {
+      cwd = join(cwd, ...words)
+      continue
+    }
+    t.equal(first, 'foundry')
+    if (words[0] === 'render')
+      await writeFile(join(cwd, 'plugins/style-noir/style.yaml'), blockWith('yaml', 'name: noir'))
+    const { code, out, err } = await foundry(words, { cwd })
+    t.equal(code, 0, `${command}\n${err}`)
+    if (words[0] !== 'render') continue
+    const { folder = '' } = (await foundryJson<{ runs: { folder: string }[] }>(['runs'], { cwd })).answer.runs[0] ?? {}
+    t.match(out, /contact/)
+    t.match(await readFile(join(folder, 'run.json'), 'utf8'), /film noir lighting, hard shadows/)
+  }
+  const made = blocks('sh').find(block => block.includes('init studio')) ?? ''
+  t.ok(made.trim().split('\n').length <= 4)
 })

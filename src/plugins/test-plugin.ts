@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { describeProblem, failure, hasErrors, type Problem } from '../errors.js'
+import { readStyles } from '../library/styles.js'
+import { readTemplates } from '../library/templates.js'
+import type { Check } from './conformance/checks.js'
+import { type GateSample, gateChecks, observerChecks, providerChecks } from './conformance/conformance.js'
+import type { ProviderSubject } from './conformance/provider-subject.js'
+import { findPlugin, type FoundPlugin } from './find-plugins.js'
+import { loadPlugin, type PluginFolder } from './load-plugins.js'
+import { resolveNeeds } from './resolve-needs.js'
+
+const sampleFile = 'conformance.js'
+
+/** Every check of a plugin in a folder, by what is in it: what it says of itself, its data, its code. Runs its code. */
+export async function checksOf(folder: string, version: string): Promise<Check[]> {
+  const { plugin, problems } = await findPlugin(folder, version)
+  const checks: Check[] = [passIf('what it says of itself is as the schema says', problems)]
+  if (hasErrors(problems)) return checks
+  const isOther = (each: Problem) => each.code !== 'PLUGIN_NEED_MISSING'
+  // Other plugins are the business of the home that it will live in.
+  const needs = resolveNeeds([plugin], version).problems.filter(isOther)
+  checks.push(passIf('this foundry is one that it needs', needs))
+  checks.push(...(await dataChecks(folder)))
+  return plugin.code === undefined ? checks : [...checks, ...(await codeChecks(plugin))]
+}
+
+async function dataChecks(folder: string): Promise<Check[]> {
+  const [styles, templates] = await Promise.all([readStyles([folder]), readTemplates([folder])])
+  const hasData = styles.styles.length + templates.templates.size > 0
+  const problems = [...styles.problems, ...templates.problems]
+  return hasData || problems.length > 0 ? [passIf('its styles and templates are as their schemas say', problems)] : []
+}
+
+async function codeChecks(found: FoundPlugin): Promise<Check[]> {
+  // Its options come from the sample, not from a home.
+  const config = { pluginOptions: {}, resolveOptions: () => ({ options: {}, problems: [] }) }
+  const { plugin, problems } = await loadPlugin({ ...found, from: 'pluginFolders' }, config)
+  const isLoading = (each: Problem) => !each.path?.startsWith('plugins.')
+  const loading = problems.filter(isLoading)
+  const first = passIf('its code can be loaded, and is a plugin', loading)
+  if (hasErrors(loading)) return [first]
+  return [first, ...(await kindChecks(found.folder, plugin))]
+}
+
+async function kindChecks(folder: string, { provider, gate, observer }: PluginFolder): Promise<Check[]> {
+  const path = join(folder, sampleFile)
+  const sample = existsSync(path)
+    ? ((await import(pathToFileURL(path).href)) as { default?: unknown }).default
+    : undefined
+  // An author's own file: what does not fit shows as a check that fails.
+  if (gate) return gateChecks(gate, sample as GateSample | undefined)
+  if (observer) return observerChecks(observer, sample as GateSample | undefined)
+  if (!provider) return []
+  if (typeof sample === 'function') return providerChecks(sample as () => Promise<ProviderSubject>)
+  const run = () => {
+    throw failure('USAGE_INVALID', {
+      problem: `${sampleFile} has no function as its default export`,
+      next: 'let it open a server to test with: "foundry plugins init provider-sample" writes one',
+    })
+  }
+  return [{ name: `${sampleFile} opens a server to test with`, run }]
+}
+
+function passIf(name: string, problems: readonly Problem[]): Check {
+  return {
+    name,
+    run: async () => {
+      if (hasErrors(problems))
+        throw failure('PLUGIN_INVALID', { plugin: 'in this folder', problems: problems.map(each => each) })
+      return problems.length > 0 ? problems.map(describeProblem).join('; ') : undefined
+    },
+  }
+}
