@@ -89,7 +89,7 @@ soak.tell(
     renders: renders.length,
     attempts,
     listP95Ms,
-    residentMb: [memory[0]?.mb, memory.at(-1)?.mb],
+    residentMb: memory.map(({ mb }) => Math.round(mb)),
     slopeMbPerHour: slope,
     problems: problems.slice(0, 20),
   },
