@@ -130,7 +130,7 @@ t.test('talents deploy links, copies, leaves what is there, and writes over noth
       servers: [
         { name: 'one', url: 'http://127.0.0.1:9', loraFolder: 'loras' },
         { name: 'two', url: 'http://127.0.0.1:10', loraFolder: 'loras' },
-        { name: 'three', url: 'http://127.0.0.1:9' },
+        { name: 'three', url: 'http://127.0.0.1:11' },
       ],
     }),
   })

@@ -137,7 +137,7 @@ t.test('check names what the server lacks: node, file, and where to put it', asy
       cause: 'missing-model',
       code: 'COMFYUI_LORA_MISSING',
       message: /^Node 5 "Mend" \(FaceMender\): .* no LoRA of talent "ink"/,
-      allowed: /models\/loras of the server as ink\.safetensors/,
+      allowed: /models\/loras of the server as ink-0123456789ab\.safetensors or ink\.safetensors/,
     },
     { cause: 'missing-node', message: /^Node 5 "Mend" \(FaceMender\): .* no node class "FaceMender": .*custom_nodes/ },
     { cause: 'missing-model' },
