@@ -1,6 +1,7 @@
 import { hasErrors, reasonOf } from '../errors.js'
 import { afterServer } from '../farm/describe-tried.js'
 import type { LibraryWorkflow } from '../library/workflows.js'
+import { workflowsOf } from '../operations/choose-workflow.js'
 import type { Shelf } from '../operations/shelf.js'
 import type { Job } from '../plan/job.js'
 import type { Connection, JobProblem, Probe } from '../plugins/contract.js'
@@ -70,7 +71,7 @@ async function lookAtWorkflows(
   { shelf, tell }: { shelf: Shelf; tell: Tell },
 ): Promise<number> {
   let count = 0
-  for (const workflow of shelf.workflows.values()) {
+  for (const workflow of workflowsFor(renderer, shelf)) {
     const what = `workflow ${workflow.name} on ${name}`
     const problems = await connection
       .check(jobOf(workflow, renderer), AbortSignal.timeout(probeLimitMs))
@@ -84,6 +85,12 @@ async function lookAtWorkflows(
     }
   }
   return count
+}
+
+/** Those of its own, where a renderer has any; otherwise those that belong to nobody. */
+function workflowsFor(renderer: string, { workflows }: Shelf): LibraryWorkflow[] {
+  const own = workflowsOf(renderer, workflows).length > 0 ? renderer : undefined
+  return [...workflows.values()].filter(({ binding }) => binding?.renderer === own)
 }
 
 /** What a server merely lacks is told in full by the provider; of other mistakes the place matters too. */

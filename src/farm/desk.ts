@@ -11,7 +11,15 @@ import type { Lease, RunState } from '../record/state.js'
 import { isSettled, stateOf } from '../record/state.js'
 import { bands } from '../schema/run.js'
 import { failedOn } from './failed-on.js'
-import { commitFacts, commitPlace, type DeskHost, heavyFiles, isOfTheHome, type OpenRun } from './open-run.js'
+import {
+  attemptOf,
+  commitFacts,
+  commitPlace,
+  type DeskHost,
+  heavyFiles,
+  isOfTheHome,
+  type OpenRun,
+} from './open-run.js'
 import { persist, persistThere } from './persist.js'
 import { type BacklogGroup, RunBacklog, type RunGroup, type SlotStand } from './run-backlog.js'
 import { Signal } from './signal.js'
@@ -158,7 +166,7 @@ export class Desk {
           run.taken.add(ordinal)
           const job = await this.makeJob(run, ordinal)
           if (!job) continue
-          const attempt = { job: lease.job, number: lease.attempt, promptId: lease.promptId }
+          const attempt = attemptOf(lease)
           const isAdopted = await this.inTurn(job, () => this.adopt(run, job, attempt, lease.server))
           if (!isAdopted) found.push({ job, attempt, lease })
         }
@@ -243,14 +251,19 @@ export class Desk {
       this.host.pictures.do('adopt', job, place, commitFacts(this.host, run, { job, attempt }, facts)),
     )
     if (!committed) return false
-    await this.settle(job, { attempt: attempt.number, server, committed })
+    await this.settle(job, { attempt: attempt.number, server, committed, price: lease?.price })
     return true
   }
 
   /** Journals a committed picture. */
   async settle(
     job: Job,
-    { attempt, server, committed }: { attempt: number; server?: string; committed: Committed },
+    {
+      attempt,
+      server,
+      committed,
+      price,
+    }: { attempt: number; server?: string; committed: Committed; price?: Lease['price'] },
   ): Promise<void> {
     const { file, sha256, traceSha256, sizeBytes } = committed
     await this.append({
@@ -265,6 +278,7 @@ export class Desk {
       sizeBytes,
       attempt,
       ...(server !== undefined && { server }),
+      ...(price && { price }),
     })
     await failpoint('done')
     await this.settled(job)

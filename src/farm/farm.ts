@@ -89,13 +89,25 @@ export class Farm implements FarmSide {
 
   /**
    * What new runs are rendered by: what the servers that answered are. Where drafts and others are listed together, the others
-   * count, also while they are away. Undefined before the first answer that decides.
+   * count, and of these the ones that cost nothing by the picture, also while they are away. Undefined before the first answer
+   * that decides.
    */
   renderer(): string | undefined {
-    const known = [...this.renderers()]
-    const real = known.find(each => each !== 'draft')
-    const isDecided = this.options.remote?.probes().length || this.candidates().some(worker => worker.presence.probe)
-    return real ?? (isDecided ? known[0] : undefined)
+    const usual = this.usual().flatMap(worker => worker.presence.probe ?? [])
+    const known = [...usual, ...(this.options.remote?.probes() ?? [])].map(probe => probe.renderer)
+    return known.find(each => each !== 'draft') ?? known[0]
+  }
+
+  /** The same before the first answer, as far as the configuration tells. */
+  expectedRenderer(): string | undefined {
+    const [first] = this.usual()
+    return first && (first.renderer ?? first.entry.provider)
+  }
+
+  /** Whether a server of a renderer is listed, there or not. */
+  lists(renderer: string): boolean {
+    const isListed = this.workers.some(({ renderer: own, entry }) => (own ?? entry.provider) === renderer)
+    return isListed || this.renderers().has(renderer)
   }
 
   /** Takes up what an earlier process left, then works until `stop`. Asked again, it takes up what has come since. */
@@ -294,6 +306,13 @@ export class Farm implements FarmSide {
   private candidates(): readonly ServerWorker[] {
     const others = this.workers.filter(worker => !worker.isListedAsDraft)
     return others.length > 0 ? others : this.workers
+  }
+
+  /** Of these, those that cost nothing by the picture, where there are any: nobody pays without having asked for it. */
+  private usual(): readonly ServerWorker[] {
+    const candidates = this.candidates()
+    const free = candidates.filter(worker => !worker.connection.isPaid)
+    return free.length > 0 ? free : candidates
   }
 
   private probes(): Probe[] {

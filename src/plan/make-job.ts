@@ -110,7 +110,8 @@ function prepare(context: JobContext, slot: Slot): Prepared | undefined {
     models,
     modelSet: modelSetOf(models),
     isPrivate,
-    isSizeKnown: keepsSize(source, workflow.binding),
+    // A hosted service rounds sides as it likes.
+    isSizeKnown: workflow.binding.renderer === undefined && keepsSize(source, workflow.binding),
     request: {
       run: context.run,
       subject: slot.subject,
