@@ -154,7 +154,7 @@ export class Attempts {
       else if ('orphan' in committed) await this.judgeOrphan(run, job, attempt, { server, ...committed })
       else {
         const price = priceOf(run.state, job, attempt)
-        await this.desk.settle(job, { attempt: attempt.number, server, committed, price })
+        await this.desk.settle(job, { attempt: attempt.number, server, committed, ...(price && { price }) })
       }
       return lease
     })

@@ -6,20 +6,13 @@ import type { Job } from '../plan/job.js'
 import { indexSlots, slotAt } from '../plan/slots.js'
 import type { Attempt } from '../plugins/contract.js'
 import type { Committed } from '../record/commit.js'
-import type { FoundryEvent } from '../record/events.js'
+import type { FoundryEvent, SlotDone } from '../record/events.js'
 import type { Lease, RunState } from '../record/state.js'
 import { isSettled, stateOf } from '../record/state.js'
 import { bands } from '../schema/run.js'
+import { attemptOf } from './attempt-of.js'
 import { failedOn } from './failed-on.js'
-import {
-  attemptOf,
-  commitFacts,
-  commitPlace,
-  type DeskHost,
-  heavyFiles,
-  isOfTheHome,
-  type OpenRun,
-} from './open-run.js'
+import { commitFacts, commitPlace, type DeskHost, heavyFiles, isOfTheHome, type OpenRun } from './open-run.js'
 import { persist, persistThere } from './persist.js'
 import { type BacklogGroup, RunBacklog, type RunGroup, type SlotStand } from './run-backlog.js'
 import { Signal } from './signal.js'
@@ -251,31 +244,22 @@ export class Desk {
       this.host.pictures.do('adopt', job, place, commitFacts(this.host, run, { job, attempt }, facts)),
     )
     if (!committed) return false
-    await this.settle(job, { attempt: attempt.number, server, committed, price: lease?.price })
+    await this.settle(job, { attempt: attempt.number, server, committed, ...(lease?.price && { price: lease.price }) })
     return true
   }
 
   /** Journals a committed picture. */
   async settle(
     job: Job,
-    {
-      attempt,
-      server,
-      committed,
-      price,
-    }: { attempt: number; server?: string; committed: Committed; price?: Lease['price'] },
+    { attempt, server, committed, price }: { committed: Committed } & Pick<SlotDone, 'attempt' | 'server' | 'price'>,
   ): Promise<void> {
-    const { file, sha256, traceSha256, sizeBytes } = committed
     await this.append({
       kind: 'slot-done',
       at: Date.now(),
       run: job.run,
       slot: job.slot.ordinal,
-      file,
-      sha256,
-      traceSha256,
+      ...committed,
       renderHash: job.renderHash,
-      sizeBytes,
       attempt,
       ...(server !== undefined && { server }),
       ...(price && { price }),

@@ -8,7 +8,7 @@ import type { CommitFacts, CommitPlace } from '../record/commit.js'
 import { isSampled } from '../record/contact-sampling.js'
 import type { Ledger } from '../record/ledger.js'
 import type { Pictures } from '../record/pictures.js'
-import type { Lease, RunState } from '../record/state.js'
+import type { RunState } from '../record/state.js'
 import type { RunFile } from '../schema/run.js'
 import type { ModelUse, Price } from '../schema/trace.js'
 import type { RunBacklog } from './run-backlog.js'
@@ -93,11 +93,6 @@ export function commitFacts(
 export function priceOf({ leases }: RunState, { slot }: Job, { number }: Attempt): Price | undefined {
   const lease = leases.get(slot.ordinal)
   return lease?.attempt === number ? lease.price : undefined
-}
-
-/** An attempt that an earlier process began. */
-export function attemptOf({ job, attempt: number, promptId, at: leasedAt, remote }: Lease): Attempt {
-  return { job, number, promptId, leasedAt, ...(remote !== undefined && { remote }) }
 }
 
 /** Failures of the home or of all servers, which say nothing about a single run. */
