@@ -118,7 +118,7 @@ export class Client {
     for (let tries = 1; ; tries++) {
       const answer = await act()
       if (!isTransient(answer.status) || tries >= triesMax) return answer
-      await this.#rest(askedDelayMs(answer) ?? this.#delayMs(tries), signal)
+      await this.#rest(askedDelayMs(answer) ?? this.#delayMs(tries), { signal, status: answer.status })
     }
   }
 
@@ -128,9 +128,9 @@ export class Client {
     return Math.min(retryMsMax, retryMsMin * 2 ** (tries - 1)) * (1 + Math.random() / 4)
   }
 
-  async #rest(ms: number, signal: AbortSignal): Promise<void> {
+  async #rest(ms: number, { signal, status }: { signal: AbortSignal; status: number }): Promise<void> {
     await sleep(ms, undefined, { signal }).catch(() => {
-      throw new RenderFailure('unreachable', `${this.address.label}: the exchange was stopped`)
+      throw new RenderFailure('unreachable', `${this.address.label} answered with ${status}, and was not asked again`)
     })
   }
 

@@ -189,6 +189,8 @@ class ReplicateConnection implements Connection {
 
   async find(attempt: Attempt, signal: AbortSignal): Promise<'queued' | 'running' | 'done' | 'unknown'> {
     const prediction = await this.#look(attempt, this.#until(signal))
+    // Of one that was never taken nothing can be asked; that the service is there is seen all the same.
+    if (this.#remoteOf(attempt) === undefined) await this.probe(signal)
     if (!prediction) return 'unknown'
     if (ended.has(prediction.status)) return 'done'
     return prediction.status === 'starting' ? 'queued' : 'running'

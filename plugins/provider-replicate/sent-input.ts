@@ -138,9 +138,7 @@ function problemsOfWhole(
   model: Model,
   { id, node, input }: { id: string; node: ApiNode; input: Record<string, unknown> },
 ): JobProblem[] {
-  const missing = Object.entries(model.inputs).filter(
-    ([field, rule]) => rule.isRequired && (input[field] === undefined || input[field] === ''),
-  )
+  const missing = Object.entries(model.inputs).filter(([field, rule]) => rule.isRequired && input[field] === undefined)
   const problems = missing.map(([field]) =>
     problem('INPUT_MISSING', `${model.id} needs it`, { path: `${id}.inputs.${field}` }),
   )

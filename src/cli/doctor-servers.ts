@@ -5,7 +5,7 @@ import { workflowsOf } from '../operations/choose-workflow.js'
 import type { Shelf } from '../operations/shelf.js'
 import type { Job } from '../plan/job.js'
 import type { Connection, JobProblem, Probe } from '../plugins/contract.js'
-import type { ServerEntry } from '../schema/config.js'
+import { type ServerEntry, serverSchema } from '../schema/config.js'
 import type { RequestPart } from '../schema/trace.js'
 
 export interface Finding {
@@ -47,18 +47,21 @@ export async function lookAtServers(servers: readonly Server[], shelf: Shelf, te
   }
 }
 
-async function lookAtServer({ entry: { name, url = '' }, connection }: Server, tell: Tell): Promise<Probe | undefined> {
+async function lookAtServer({ entry, connection }: Server, tell: Tell): Promise<Probe | undefined> {
+  const { name, provider, url = provider } = entry
   const what = `server ${name} (${url})`
   try {
     const probe = await connection.probe(AbortSignal.timeout(probeLimitMs))
     const { renderer, version = '', queueRemaining, tookMs } = probe
-    const found = `${renderer} ${version}, ${queueRemaining} queued, answered in ${Math.round(tookMs)} ms`
+    const found = `${[renderer, version].join(' ').trim()}, ${queueRemaining} queued, answered in ${Math.round(tookMs)} ms`
     tell({ what, state: 'ok', found })
     return probe
   } catch (error) {
     const reason = reasonOf(error)
-    const next =
-      'start ComfyUI (python main.py), mend the address (--server, or foundry.yaml), or render drafts with --draft'
+    const isGraphs = provider === serverSchema.properties.provider.default
+    const next = isGraphs
+      ? 'start ComfyUI (python main.py), mend the address (--server, or foundry.yaml), or render drafts with --draft'
+      : 'mend its entry in foundry.yaml, or render drafts with --draft'
     tell({ what, state: 'wrong', found: (afterServer(reason, name) ?? reason).replace(/^:? /, ''), next })
     return undefined
   }

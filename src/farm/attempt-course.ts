@@ -129,8 +129,10 @@ export class AttemptCourse {
   }
 
   /** Lost while it was being rendered: the job may have brought the server down. What was paid for is never lost so lightly. */
-  private judge({ job }: Work, failure: RenderFailure): RenderFailure {
-    if (this.host.connection.isPaid && ['lost', 'crashed'].includes(failure.reason)) return inDoubt(failure)
+  private judge({ job, attempt }: Work, failure: RenderFailure): RenderFailure {
+    // Only services give ids of their own; the one that did may be listed no more.
+    const isPaid = this.host.connection.isPaid || attempt.remote !== undefined
+    if (isPaid && ['lost', 'crashed'].includes(failure.reason)) return inDoubt(failure)
     if (failure.reason !== 'lost' || this.host.active(job)?.startedAt === undefined) return failure
     return new RenderFailure('crashed', `${this.host.entry.name} lost the job while it rendered it`, {}, failure)
   }

@@ -119,10 +119,11 @@ export class Farm implements FarmSide {
     const leftovers = found.filter(({ lease }) => !isRemote(lease.server))
     const names = new Set(this.workers.map(worker => worker.entry.name))
     for (const worker of this.workers) {
-      // A lease of a server that is no longer configured is asked of the first one, which does not know it: lost, rendered anew.
-      const isOwn = (server: string) =>
-        server === worker.entry.name || (!names.has(server) && worker === this.workers[0])
-      worker.start(leftovers.filter(({ lease }) => isOwn(lease.server)))
+      // A lease of a server that is no longer configured is asked of the first one of its renderer, which may have another name now,
+      // or else of the first: that does not know it, so it is lost.
+      const isOwn = ({ lease: { server }, job }: (typeof found)[number]) =>
+        names.has(server) ? server === worker.entry.name : worker === this.heirOf(job)
+      worker.start(leftovers.filter(isOwn))
     }
     await remote?.start(found.filter(({ lease }) => isRemote(lease.server)))
     this.wake()
@@ -277,6 +278,11 @@ export class Farm implements FarmSide {
   /** Of the servers that may render new runs. */
   addresses(): string[] {
     return this.candidates().map(worker => worker.entry.url ?? worker.entry.name)
+  }
+
+  private heirOf({ target }: Job): ServerWorker | undefined {
+    const isFit = ({ renderer, entry }: ServerWorker) => (renderer ?? entry.provider) === target.renderer
+    return this.workers.find(isFit) ?? this.workers[0]
   }
 
   private employ(server: ServerOptions): ServerWorker {

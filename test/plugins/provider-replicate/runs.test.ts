@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -177,8 +177,23 @@ t.test('a process that is killed while the service renders goes on polling: paid
   fake.jobMs = 4000
   const polled = () => fake.asked.some(({ method, path }) => method === 'GET' && /predictions\/p/.test(path))
   t.equal((await killedWhen(polled, ['render', ...hero], cwd)).code, null)
+  // Under another name it is the same account.
+  const config = join(cwd, 'foundry.yaml')
+  writeFileSync(config, readFileSync(config, 'utf8').replace('name: hosted', 'name: renamed'))
   const { code } = await foundryJsonApart<Rendered>(['render', ...hero], { cwd, env })
   t.equal(code, 0)
+  t.equal(fake.creates, 1)
+})
+
+t.test('a prediction of an account that is listed no more is held, and not begun anew elsewhere', async t => {
+  const { fake, cwd } = await openHome(t)
+  fake.jobMs = 1500
+  const polled = () => fake.asked.some(({ method, path }) => method === 'GET' && /predictions\/p/.test(path))
+  await killedWhen(polled, ['render', ...hero], cwd)
+  const { answer } = await foundryJsonApart<Rendered>(['render', ...hero, '--draft', '--timeout', '20'], { cwd, env })
+  t.match(answer.runs[0]?.state, 'done', 'drafts are a run of their own')
+  const { answer: runs } = await foundryJson<{ runs: RunSummary[] }>(['runs', 'list'], { cwd, env })
+  t.match(runs.runs.find(({ renderer }) => renderer === 'replicate')?.counts, { done: 0, failed: 0 })
   t.equal(fake.creates, 1)
 })
 
@@ -202,6 +217,18 @@ t.test('a model that is gone fails what wants it, with what takes its place', as
   const { code, out } = await foundry(words, { cwd, env })
   t.equal(code, 1)
   t.match(out, /does not offer the model .*flux-kontext-pro any more: use black-forest-labs\/flux-2-pro/)
+  t.equal(fake.creates, 0)
+})
+
+t.test('doctor finds the workflows of an account able to run, and a token that is not accepted', async t => {
+  const { fake, cwd } = await openHome(t)
+  const { code, out } = await foundry(['doctor'], { cwd, env })
+  t.equal(code, 0)
+  t.match(out, /server hosted .*: replicate, 0 queued/)
+  t.match(out, /workflow replicate-flux-2-pro on hosted: can run/)
+  t.notMatch(out, /sd15-text on hosted/)
+  const wrong = await foundry(['doctor'], { cwd, env: { REPLICATE_API_TOKEN: 'r8_wrong' } })
+  t.match(wrong.out, /does not accept the token \(401\).*\n +mend its entry in foundry\.yaml/)
   t.equal(fake.creates, 0)
 })
 

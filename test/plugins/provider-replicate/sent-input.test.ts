@@ -39,7 +39,7 @@ t.test('the nearest ratio is that of the job', async t => {
 
 t.test('everything that is wrong with a job is told at once', async t => {
   const graph = graphOf(flux2, {
-    prompt: '',
+    prompt: null,
     width: 100_000,
     height: 300.5,
     aspect_ratio: '7:1',
