@@ -11,6 +11,8 @@ const askedDelayMsMax = 60_000
 /** The whole of an exchange may take this many times the limit of a single silence. */
 const exchangeLimits = 4
 const messageLengthMax = 500
+/** Shorter inputs are settings. */
+const privateLengthMin = 12
 
 /** Pauses before a request is repeated, in milliseconds. */
 export interface RetryTimes {
@@ -91,10 +93,12 @@ export class Client {
     return this.#exchange({ method: 'GET', url, headers, ...exchange })
   }
 
-  /** A text of the service as it may be told: bounded, without keys and signed queries. */
-  redact(text: string): string {
+  /** A text of the service as it may be told: bounded, without keys, signed queries and what was sent, which may be private. */
+  redact(text: string, sent: Readonly<Record<string, unknown>>): string {
     const { token } = this.address
-    return text
+    const words = Object.values(sent).filter(each => typeof each === 'string' && each.length >= privateLengthMin)
+    return words
+      .reduce((told: string, each) => told.replaceAll(String(each), '[input]'), text)
       .replaceAll(token, '[key]')
       .replaceAll(/\br8_[A-Za-z0-9]+/g, '[key]')
       .replaceAll(/(https?:\/\/[^\s?"']+)\?[^\s"']*/g, '$1')
@@ -146,7 +150,7 @@ export class Client {
     } catch (thrown) {
       const code = String((thrown as { code?: unknown }).code ?? '')
       const isUnknown = method === 'POST' && !neverSent.has(code)
-      const why = signal.aborted ? 'the exchange was stopped' : this.redact(reasonOf(thrown) || code)
+      const why = signal.aborted ? 'the exchange was stopped' : this.redact(reasonOf(thrown) || code, {})
       const message = `${this.address.label} did not answer ${method} ${url.pathname}: ${why}`
       throw new RenderFailure(isUnknown ? 'unknown-outcome' : 'unreachable', message, { code }, thrown)
     }

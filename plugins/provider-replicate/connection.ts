@@ -125,7 +125,7 @@ class ReplicateConnection implements Connection {
     const answer = await this.#client.post(route, { input }, exchange)
     if (answer.status === 404) this.#gone.add(model.id)
     if (answer.status !== 200 && answer.status !== 201 && answer.status !== 202)
-      throw failureOfCreate(this.#client, answer, model)
+      throw failureOfCreate(this.#client, answer, { model, input })
     const prediction = parsePrediction(parseJson(answer.bytes))
     if (!prediction) throw new RenderFailure('unknown-outcome', `${this.#label} took a job and did not say its id`)
     return this.#receipt(attempt, { model, input, prediction })

@@ -9,9 +9,13 @@ const moderation = /flagged as sensitive|\bE005\b|nsfw|content policy|safety (fi
 const retryHint = '"foundry runs retry" renders it anew, at its price'
 
 /** Why a create was not taken. After `unknown-outcome` nobody knows. */
-export function failureOfCreate(client: Client, answer: Answer, model: Model): RenderFailure {
+export function failureOfCreate(
+  client: Client,
+  answer: Answer,
+  { model, input }: { model: Model; input: Readonly<Record<string, unknown>> },
+): RenderFailure {
   const { label } = client.address
-  const said = saidOf(client, answer)
+  const said = saidOf(client, answer, input)
   const { status } = answer
   const fail = (reason: ConstructorParameters<typeof RenderFailure>[0], message: string) =>
     new RenderFailure(reason, message, { status })
@@ -31,15 +35,15 @@ export function failureOfCreate(client: Client, answer: Answer, model: Model): R
 export function failureOfRead(client: Client, answer: Answer): RenderFailure {
   const { label } = client.address
   const { status } = answer
-  const why = status === 401 ? tokenRefused(label) : `${label} answered with ${status}${saidOf(client, answer)}`
+  const why = status === 401 ? tokenRefused(label) : `${label} answered with ${status}${saidOf(client, answer, {})}`
   return new RenderFailure('unreachable', why, { status })
 }
 
 /** Why a prediction that has ended gave no picture; undefined for one that did, or has not ended. */
 export function failureOfPrediction(client: Client, prediction: Prediction): RenderFailure | undefined {
   const { label } = client.address
-  const { id, status, error, outputs, isRemoved, deadline, completedAt } = prediction
-  const said = error === '' ? '' : `: ${client.redact(error)}`
+  const { id, status, input, error, outputs, isRemoved, deadline, completedAt } = prediction
+  const said = error === '' ? '' : `: ${client.redact(error, input)}`
   const details = { remote: id }
   switch (status) {
     case 'succeeded':
@@ -65,9 +69,9 @@ function tokenRefused(label: string): string {
 }
 
 /** `detail` or `error` of a problem document, as a tail of a sentence. */
-function saidOf(client: Client, { bytes }: Answer): string {
+function saidOf(client: Client, { bytes }: Answer, sent: Readonly<Record<string, unknown>>): string {
   const { detail, error, title } = recordOf(parseJson(bytes))
   const said = [detail, error, title].find(each => each !== undefined && each !== null)
   if (said === undefined) return ''
-  return `: ${client.redact(typeof said === 'string' ? said : JSON.stringify(said))}`
+  return `: ${client.redact(typeof said === 'string' ? said : JSON.stringify(said), sent)}`
 }

@@ -166,11 +166,21 @@ t.test('an output that is away for now may be fetched later, one that is gone ma
   t.equal((await failureOf(bytesOf(connection))).reason, 'no-output')
 })
 
-t.test('a message never tells the key, nor a signed query', async t => {
+t.test('a message never tells the key, a signed query, or a prompt', async t => {
   const { fake, connection } = await startFake(t)
   fake.parts = [{ status: 422, body: { detail: `see ${token} and https://x.example/a?sig=secret` } }]
   const { message } = await failureOf(connection.submit(hostedJob(), makeAttempt(), signal))
   t.match(message, /see \[key\] and https:\/\/x\.example\/a$/)
+
+  const echo = 'Not allowed: portrait of mara.'
+  fake.parts = [
+    { status: 422, body: { detail: echo } },
+    { ends: 'failed', error: echo },
+  ]
+  const refused = await failureOf(connection.submit(hostedJob(), makeAttempt(), signal))
+  t.match(refused.message, /Not allowed: \[input\]\.$/, 'nor the words of a prompt')
+  const last = await endOf(connection)
+  t.match(last.kind === 'failed' && last.failure.message, /Not allowed: \[input\]\.$/)
 })
 
 t.test('questions are asked again while the service is in trouble, and tell it in the end', async t => {
