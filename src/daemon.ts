@@ -197,7 +197,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       farm,
       log,
       get renderer() {
-        return farm.renderer() ?? expectedRenderer(wanted.map(({ entry }) => entry))
+        return farm.renderer() ?? farm.expectedRenderer() ?? expectedRenderer(wanted.map(({ entry }) => entry))
       },
       plugins,
       gates,

@@ -2,10 +2,11 @@ import { hasErrors, reasonOf } from '../errors.js'
 import { afterServer } from '../farm/describe-tried.js'
 import { deployedName } from '../library/talents-deploy.js'
 import type { LibraryWorkflow } from '../library/workflows.js'
+import { workflowsOf } from '../operations/choose-workflow.js'
 import type { Shelf } from '../operations/shelf.js'
 import type { Job } from '../plan/job.js'
 import type { Connection, JobProblem, Probe } from '../plugins/contract.js'
-import type { ServerEntry } from '../schema/config.js'
+import { type ServerEntry, serverSchema } from '../schema/config.js'
 import type { RequestPart } from '../schema/trace.js'
 
 export interface Finding {
@@ -47,18 +48,21 @@ export async function lookAtServers(servers: readonly Server[], shelf: Shelf, te
   }
 }
 
-async function lookAtServer({ entry: { name, url = '' }, connection }: Server, tell: Tell): Promise<Probe | undefined> {
+async function lookAtServer({ entry, connection }: Server, tell: Tell): Promise<Probe | undefined> {
+  const { name, provider, url = provider } = entry
   const what = `server ${name} (${url})`
   try {
     const probe = await connection.probe(AbortSignal.timeout(probeLimitMs))
     const { renderer, version = '', queueRemaining, tookMs } = probe
-    const found = `${renderer} ${version}, ${queueRemaining} queued, answered in ${Math.round(tookMs)} ms`
+    const found = `${[renderer, version].join(' ').trim()}, ${queueRemaining} queued, answered in ${Math.round(tookMs)} ms`
     tell({ what, state: 'ok', found })
     return probe
   } catch (error) {
     const reason = reasonOf(error)
-    const next =
-      'start ComfyUI (python main.py), mend the address (--server, or foundry.yaml), or render drafts with --draft'
+    const isGraphs = provider === serverSchema.properties.provider.default
+    const next = isGraphs
+      ? 'start ComfyUI (python main.py), mend the address (--server, or foundry.yaml), or render drafts with --draft'
+      : 'mend its entry in foundry.yaml, or render drafts with --draft'
     tell({ what, state: 'wrong', found: (afterServer(reason, name) ?? reason).replace(/^:? /, ''), next })
     return undefined
   }
@@ -71,7 +75,7 @@ async function lookAtWorkflows(
   { shelf, tell }: { shelf: Shelf; tell: Tell },
 ): Promise<number> {
   let count = 0
-  for (const workflow of shelf.workflows.values()) {
+  for (const workflow of workflowsFor(renderer, shelf)) {
     const what = `workflow ${workflow.name} on ${name}`
     const problems = await connection
       .check(jobOf(workflow, renderer), AbortSignal.timeout(probeLimitMs))
@@ -85,6 +89,12 @@ async function lookAtWorkflows(
     }
   }
   return count
+}
+
+/** Those of its own, where a renderer has any; otherwise those that belong to nobody. */
+function workflowsFor(renderer: string, { workflows }: Shelf): LibraryWorkflow[] {
+  const own = workflowsOf(renderer, workflows).length > 0 ? renderer : undefined
+  return [...workflows.values()].filter(({ binding }) => binding?.renderer === own)
 }
 
 /** What a server merely lacks is told in full by the provider; of other mistakes the place matters too. */

@@ -3,6 +3,7 @@ import { distinctProblems, failure } from '../errors.js'
 import type { PlanAnswer, PlannedRun } from '../operations/plan.js'
 import type { Submission } from '../operations/submission.js'
 import { describeRange } from './describe-range.js'
+import { describeSpend } from './describe-spend.js'
 import type { Door } from './door.js'
 import { exitCodes } from './exit-codes.js'
 import { describeMissing, listValues } from './report-render.js'
@@ -36,7 +37,7 @@ function codeOf({ refused, runs }: PlanAnswer): number {
 }
 
 function sayRun(run: PlannedRun, terminal: Terminal): void {
-  const { plan, switches, servers, lacks, unfit, away, endsIn, unmeasured, disk, price, toRender } = run
+  const { plan, switches, servers, lacks, unfit, away, endsIn, unmeasured, disk, price, asks = [], toRender } = run
   terminal.say(`${run.run}: ${describeCounts(run)}`)
   for (const series of plan) terminal.say(`  ${describeSeries(series)}`)
   const line = (name: string, text: string) => terminal.say(`  ${name.padEnd(9)} ${text}`)
@@ -56,6 +57,7 @@ function sayRun(run: PlannedRun, terminal: Terminal): void {
   if (toRender > 0) {
     if (endsIn) line('time', describeRange(endsIn))
     if (price !== undefined) line('price', price.toFixed(2))
+    for (const each of asks) line('price', describeSpend(each))
     for (const each of unmeasured) line('unknown', each)
     line('disk', `${describeBytes(disk.bytes)}${disk.basis === 'estimated' ? ', estimated from the pixels' : ''}`)
   }

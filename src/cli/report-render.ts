@@ -3,6 +3,7 @@ import { distinctProblems, type Problem } from '../errors.js'
 import type { RunSummary } from '../operations/run-summary.js'
 import type { Submitted } from '../operations/submit.js'
 import { runFiles } from '../record/run-folder.js'
+import { describeSpend } from './describe-spend.js'
 import { describeWait } from './describe-wait.js'
 import { counted, type Terminal } from './terminal.js'
 
@@ -22,6 +23,8 @@ export interface Outcome {
   reasons?: string[]
   /** Pictures of several pictures, where the run has ended: the first of them. */
   composites?: string[]
+  /** What paid services were paid for its pictures, by whatever command. */
+  spent?: NonNullable<RunSummary['spent']>
   /** What a human has to do before it goes on. */
   waitsFor?: NonNullable<RunSummary['waitsFor']>
 }
@@ -53,7 +56,7 @@ export function isPreviewed({ waitsFor, counts }: Outcome): boolean {
 
 /** `before` are the counts from which this command began; none for a new run. */
 export function toOutcome(
-  { run, state, counts, folder, waitsFor }: RunSummary,
+  { run, state, counts, folder, waitsFor, spent }: RunSummary,
   before: Record<string, number> = {},
 ): Outcome {
   const own = (all: Record<string, number>) => (all['done'] ?? 0) - (all['reused'] ?? 0)
@@ -66,6 +69,7 @@ export function toOutcome(
     folder,
     manifest: join(folder, runFiles.manifest),
     contactSheet: join(folder, runFiles.contactSheet),
+    ...(spent && { spent }),
     ...(waitsFor && { waitsFor }),
   }
 }
@@ -127,6 +131,7 @@ function reportRun(outcome: Outcome, wasDone: boolean, terminal: Terminal): void
   terminal.say(`  manifest  ${manifest}`)
   if (isEnded(state)) terminal.say(`  contact   ${contactSheet}`)
   for (const file of outcome.composites ?? []) terminal.say(`  sheet     ${file}`)
+  for (const each of outcome.spent ?? []) terminal.say(`  spent     ${describeSpend(each)}`)
   for (const line of describeWait(outcome)) terminal.say(`  ${line}`)
   if (!isAtRest(state)) terminal.say('  to go on  give the same command again')
   else if (count('cancelled') > 0) terminal.say(`  to go on  foundry runs retry ${run}, or the same command again`)

@@ -52,6 +52,12 @@ export async function runWorker(config: Config, terminal: Terminal, flags: Worke
   const opener = serverOpener(plugins, { log, signal: end.signal })
   try {
     const servers = await Promise.all(config.servers.map(entry => opener.open(entry)))
+    const paid = servers.find(({ connection }) => connection.isPaid)
+    if (paid)
+      throw failure('USAGE_INVALID', {
+        problem: `${paid.entry.name} is a paid service, and what it takes is journaled where the home is`,
+        next: 'list it in the foundry.yaml of the home instead',
+      })
     const worker = await startWorker(
       {
         name,

@@ -4,6 +4,11 @@ import { fromEnvironment, isVariable, type PlacedProblem } from './variables.js'
 
 export const defaultServerUrl = 'http://127.0.0.1:8188'
 
+/** Where a server is that has no address in its entry; undefined where its provider knows. */
+function usualAddress({ provider, url }: Pick<ServerEntry, 'provider' | 'url'>): string | undefined {
+  return url ?? (provider === serverSchema.properties.provider.default ? defaultServerUrl : undefined)
+}
+
 /** A complete server entry from a partial one: the schema's own defaults. */
 export function server(entry: Partial<ServerEntry> & { name: string }): ServerEntry {
   const properties = serverSchema.properties
@@ -25,8 +30,8 @@ export function resolveServer(
   const problems: PlacedProblem[] = []
   const resolve = (value: string | undefined, path: string) =>
     fromEnvironment(value, { env, path, tell: problem => problems.push(problem) })
-  const url = entry.url ?? defaultServerUrl
-  if (!isAddress(url)) {
+  const url = usualAddress(entry)
+  if (url !== undefined && !isAddress(url)) {
     const place = { path: 'url', found: url, allowed: proposeAddress(url) }
     problems.push({ severity: 'error', code: 'CONFIG_URL_INVALID', message: 'Not a server address', ...place })
   }
@@ -37,7 +42,7 @@ export function resolveServer(
   return {
     entry: {
       ...entry,
-      url,
+      ...(url !== undefined && { url }),
       ...(entry.headers && { headers: Object.fromEntries(headers) }),
       ...(token !== undefined && { token }),
     },
@@ -105,9 +110,10 @@ export function shownAddress(url: string): string {
 }
 
 /** Names of servers that are one and the same, in pairs. Each `draft` is a server of its own. */
-export function sameAddresses(servers: readonly Pick<ServerEntry, 'name' | 'url'>[]): [string, string][] {
+export function sameAddresses(servers: readonly Pick<ServerEntry, 'name' | 'url' | 'provider'>[]): [string, string][] {
   const known = new Map<string, string>()
-  return servers.flatMap(({ name, url = defaultServerUrl }): [string, string][] => {
+  return servers.flatMap(({ name, ...entry }): [string, string][] => {
+    const url = usualAddress(entry) ?? `the service of ${entry.provider}`
     const address = URL.canParse(url) ? new URL(url).href.replace(/\/$/, '') : url
     const first = known.get(address)
     if (first === undefined) known.set(address, name)

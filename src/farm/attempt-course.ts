@@ -3,6 +3,7 @@ import { failpoint } from '../files/failpoint.js'
 import type { Job } from '../plan/job.js'
 import { type Attempt, type Connection, type OutputFile, type RenderEvent, RenderFailure } from '../plugins/contract.js'
 import type { ServerEntry } from '../schema/config.js'
+import type { Told } from './attempts.js'
 import { chooseNextStep } from './choose-next-step.js'
 import { failureOf } from './failure-of.js'
 import type { RenderedFacts } from './open-run.js'
@@ -52,18 +53,23 @@ export class AttemptCourse {
   /** Resolves when the attempt has ended, or nobody waits for it any more. */
   async drive(work: Work, from: 'submit' | 'ask'): Promise<void> {
     const { job, attempt, signal } = work
-    let submittedSha256: string | undefined
+    let told: Told | undefined
     let next = from
     let sendings = 0
     while (!signal.aborted) {
       try {
         if (next === 'submit') {
-          const receipt = await this.submit(work)
+          told = await this.submit(work)
           next = 'ask'
-          submittedSha256 = receipt.submittedSha256
           const active = this.host.active(job)
           if (active) active.isSubmitted = true
-          await this.host.attempts.submitted(job, attempt, submittedSha256)
+          await this.host.attempts.submitted(job, attempt, told)
+        } else if (this.host.connection.adopt && !told && attempt.remote === undefined) {
+          await this.ready(signal)
+          signal.throwIfAborted()
+          const taken = this.host.attempts.remotes()
+          told = await this.host.connection.adopt(job, attempt, { taken, signal })
+          await this.host.attempts.submitted(job, attempt, told)
         } else {
           await this.findAgain(work)
         }
@@ -71,6 +77,7 @@ export class AttemptCourse {
         if (work.cancelledAt !== undefined) await this.host.connection.cancel(attempt, signal)
         const { outputs, timings } = await this.follow(work)
         await failpoint('output-seen')
+        const submittedSha256 = told?.submittedSha256
         await this.harvest(work, outputs, { server: this.host.facts(), submittedSha256, timings })
         return
       } catch (error) {
@@ -121,8 +128,11 @@ export class AttemptCourse {
     return { bytes: await this.fetch(this.first(outputs), signal), submittedSha256 }
   }
 
-  /** Lost while it was being rendered: the job may have brought the server down. */
-  private judge({ job }: Work, failure: RenderFailure): RenderFailure {
+  /** Lost while it was being rendered: the job may have brought the server down. What was paid for is never lost so lightly. */
+  private judge({ job, attempt }: Work, failure: RenderFailure): RenderFailure {
+    // Only services give ids of their own; the one that did may be listed no more.
+    const isPaid = this.host.connection.isPaid || attempt.remote !== undefined
+    if (isPaid && ['lost', 'crashed'].includes(failure.reason)) return inDoubt(failure)
     if (failure.reason !== 'lost' || this.host.active(job)?.startedAt === undefined) return failure
     return new RenderFailure('crashed', `${this.host.entry.name} lost the job while it rendered it`, {}, failure)
   }
@@ -182,9 +192,10 @@ export class AttemptCourse {
       return await this.outcome({ job, attempt, signal: AbortSignal.any([signal, limit.signal]) }, begin)
     } catch (error) {
       if (!limit.signal.aborted || signal.aborted) throw error
-      await connection.cancel(attempt, signal)
+      const outcome = await connection.cancel(attempt, signal)
       const seconds = Math.round(this.host.limitMs(job) / 1000)
-      throw new RenderFailure('silent', `No end after ${seconds} s on ${entry.name}`, {}, error)
+      const silence = new RenderFailure('silent', `No end after ${seconds} s on ${entry.name}`, {}, error)
+      throw connection.isPaid && outcome !== 'gone' ? inDoubt(silence) : silence
     } finally {
       clearTimeout(timer)
     }
@@ -218,7 +229,7 @@ export class AttemptCourse {
     let bytes: Buffer | undefined
     try {
       const measured = believable(facts.timings, work.beganAt)
-      if (active) this.host.checkPace(active, measured)
+      if (active && !this.host.connection.isPaid) this.host.checkPace(active, measured)
       this.host.free(job)
       const begin = performance.now()
       bytes = await this.fetch(this.first(outputs), signal)
@@ -248,13 +259,25 @@ export class AttemptCourse {
         return await this.host.connection.fetch(output, signal)
       } catch (error) {
         const isGone = error instanceof RenderFailure && error.reason === 'no-output'
-        if (isGone || tries >= fetchTriesMax || signal.aborted)
-          throw new RenderFailure('no-output', `The picture could not be fetched: ${reasonOf(error)}`, {}, error)
+        if (isGone || tries >= fetchTriesMax || signal.aborted) {
+          const missed = new RenderFailure(
+            'no-output',
+            `The picture could not be fetched: ${reasonOf(error)}`,
+            {},
+            error,
+          )
+          throw this.host.connection.isPaid ? inDoubt(missed) : missed
+        }
         await this.host.changed.wait(fetchRetryMs * 2 ** (tries - 1), signal)
         if (!(await this.host.look())) await this.ready(signal)
       }
     }
   }
+}
+
+/** A paid picture that is not here: nobody pays for another one without being asked. */
+export function inDoubt({ message }: Pick<RenderFailure, 'message'>): RenderFailure {
+  return new RenderFailure('in-doubt', `${message}. It may be paid for: "foundry runs retry" renders it anew`)
 }
 
 /** The clock of a server may jump: what it cannot have measured is left out. */

@@ -2,13 +2,16 @@ import { failure } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
 import { promptIdOf } from '../plan/make-job.js'
 import type { Job } from '../plan/job.js'
-import type { Attempt, RenderFailure } from '../plugins/contract.js'
+import type { Attempt, Receipt, RenderFailure } from '../plugins/contract.js'
 import { isStopping, stateOf } from '../record/state.js'
-import { chooseNextStep, isSuspect, isCharged, retryDelayMs, type Tries } from './choose-next-step.js'
+import { chooseNextStep, isSuspect, isCharged, isTry, retryDelayMs, type Tries } from './choose-next-step.js'
 import type { Desk } from './desk.js'
 import { failuresOf } from './failed-on.js'
 import { pictureFacts } from './gated-job.js'
-import { commitFacts, commitPlace, type DeskHost, type OpenRun, type RenderedFacts } from './open-run.js'
+import { commitFacts, commitPlace, type DeskHost, type OpenRun, priceOf, type RenderedFacts } from './open-run.js'
+
+/** What of a receipt is kept. */
+export type Told = Pick<Receipt, 'submittedSha256' | 'remote' | 'price'>
 
 /** Messages of servers are bounded in the journal. */
 const messageLengthMax = 2000
@@ -39,13 +42,14 @@ export class Attempts {
       return undefined
     }
     const number = (state.attempts[slot] ?? 0) + 1
-    const attempt = { job: job.id, number, promptId: promptIdOf(state.accepted.nonce, job.id, number) }
-    const { promptId } = attempt
+    const promptId = promptIdOf(state.accepted.nonce, job.id, number)
+    const leasedAt = Date.now()
+    const attempt = { job: job.id, number, promptId, leasedAt }
     const { id, run } = job
     this.host.pictures.warm()
     await this.desk.append({
       kind: 'attempt-leased',
-      at: Date.now(),
+      at: leasedAt,
       run,
       slot,
       job: id,
@@ -59,7 +63,9 @@ export class Attempts {
     return undefined
   }
 
-  async submitted({ run, slot }: Job, { number: attempt }: Attempt, submittedSha256: string): Promise<void> {
+  /** Journals what the server told when it took an attempt: durable before anything waits for it. */
+  async submitted({ run, slot }: Job, { number: attempt }: Attempt, receipt: Told): Promise<void> {
+    const { submittedSha256, remote, price } = receipt
     await this.desk.append({
       kind: 'attempt-submitted',
       at: Date.now(),
@@ -67,15 +73,23 @@ export class Attempts {
       slot: slot.ordinal,
       attempt,
       submittedSha256,
+      ...(remote !== undefined && { remote }),
+      ...(price && { price }),
     })
     await failpoint('accepted')
   }
 
-  /** Journals the end of an attempt without a picture, and lets the slot wait again or fail. */
+  /** What services call the jobs that they have now. */
+  remotes(): ReadonlySet<string> {
+    const leases = [...this.host.ledger.state.runs.values()].flatMap(run => [...run.leases.values()])
+    return new Set(leases.flatMap(({ remote }) => remote ?? []))
+  }
+
+  /** Journals the end of an attempt without a picture, and lets the slot wait again, fail, or wait for a human. */
   async failed(job: Job, attempt: Attempt, server: string, failure: RenderFailure): Promise<void> {
     const { run, slot } = job
     const tries = this.triesOf(job, server, failure)
-    const isOver = chooseNextStep(failure.reason, tries, this.host.attemptsMax) === 'fail'
+    const next = chooseNextStep(failure.reason, tries, this.host.attemptsMax)
     const message = failure.message.slice(0, messageLengthMax)
     const at = Date.now()
     await this.desk.append(
@@ -89,9 +103,10 @@ export class Attempts {
         outcome: failure.reason,
         message,
       },
-      ...(isOver ? [{ kind: 'slot-failed' as const, at, run, slot: slot.ordinal, reason: message }] : []),
+      ...(next === 'fail' ? [{ kind: 'slot-failed' as const, at, run, slot: slot.ordinal, reason: message }] : []),
+      ...(next === 'hold' ? [{ kind: 'slot-held' as const, at, run, slot: slot.ordinal, reason: message }] : []),
     )
-    const delayMs = isOver ? 0 : retryDelayMs(tries)
+    const delayMs = next === 'again' ? retryDelayMs(tries) : 0
     if (delayMs === 0) this.desk.release(job)
     else this.letRest(job, delayMs)
     await this.desk.settleRun(run)
@@ -140,7 +155,10 @@ export class Attempts {
       const server = facts.server.name
       if (!committed) await this.holdUnwritten(job, attempt, bytes)
       else if ('orphan' in committed) await this.judgeOrphan(run, job, attempt, { server, ...committed })
-      else await this.desk.settle(job, { attempt: attempt.number, server, committed })
+      else {
+        const price = priceOf(run.state, job, attempt)
+        await this.desk.settle(job, { attempt: attempt.number, server, committed, ...(price && { price }) })
+      }
       return lease
     })
     if (newer !== undefined && newer > attempt.number) this.host.superseded(job, newer)
@@ -205,11 +223,10 @@ export class Attempts {
     return this.desk.append({ kind: 'orphan-kept', at: Date.now(), run, slot: slot.ordinal, attempt, file })
   }
 
-  /** Attempts that were taken back are no tries. */
   private triesOf({ run, slot }: Job, server: string, { reason: outcome }: RenderFailure): Tries {
     const state = this.host.ledger.state.runs.get(run)
     const earlier = state ? failuresOf(state, slot.ordinal) : []
-    const all = [...earlier, { outcome, server }].filter(each => each.outcome !== 'withdrawn')
+    const all = [...earlier, { outcome, server }].filter(each => isTry(each.outcome))
     return {
       charged: all.filter(each => isCharged(each.outcome)).length,
       ended: all.length,

@@ -3,9 +3,9 @@ import type { RenderCause } from '../plugins/contract.js'
 /**
  * What follows a failed attempt.
  * `again`: a new attempt · `ask`: the server is asked where the attempt is, nothing is sent twice ·
- * `fail`: the job fails at once, since it would fail anywhere.
+ * `fail`: the job fails at once, since it would fail anywhere · `hold`: a human must decide.
  */
-export type NextStep = 'again' | 'ask' | 'fail'
+export type NextStep = 'again' | 'ask' | 'fail' | 'hold'
 
 const stepByCause: Record<RenderCause, NextStep> = {
   'out-of-memory': 'again',
@@ -24,6 +24,9 @@ const stepByCause: Record<RenderCause, NextStep> = {
   'missing-model': 'fail',
   'missing-node': 'fail',
   'invalid-graph': 'fail',
+  moderated: 'fail',
+  'in-doubt': 'hold',
+  'locked-out': 'again',
 }
 
 /** Causes that say nothing about the job: they do not use up its attempts. */
@@ -35,6 +38,8 @@ const isServerFault: ReadonlySet<RenderCause> = new Set([
   'withdrawn',
   'crashed',
   'silent',
+  'in-doubt',
+  'locked-out',
 ])
 
 /** Attempts of a slot that may end without a picture, whatever the causes: beyond, the job itself is suspected. */
@@ -55,10 +60,15 @@ export interface Tries {
 /** Pure: what follows an attempt that ended by `cause`. */
 export function chooseNextStep(cause: RenderCause, { charged, ended, servers }: Tries, attemptsMax: number): NextStep {
   const step = stepByCause[cause]
-  if (step === 'fail') return step
+  if (step === 'fail' || step === 'hold') return step
   const isPoison = isSuspect(cause) && servers >= serversFailedMax
   const isSpent = ended >= attemptsEndedMax || (isCharged(cause) && charged >= attemptsMax)
   return isPoison || isSpent ? 'fail' : step
+}
+
+/** Attempts that ended so are no tries: they were taken back, or kept from beginning by something that has nothing to do with them. */
+export function isTry(cause: string): boolean {
+  return cause !== 'withdrawn' && cause !== 'locked-out'
 }
 
 export function isCharged(cause: string): boolean {

@@ -6,10 +6,11 @@ import type { Job } from '../plan/job.js'
 import { indexSlots, slotAt } from '../plan/slots.js'
 import type { Attempt } from '../plugins/contract.js'
 import type { Committed } from '../record/commit.js'
-import type { FoundryEvent } from '../record/events.js'
+import type { FoundryEvent, SlotDone } from '../record/events.js'
 import type { Lease, RunState } from '../record/state.js'
 import { isSettled, stateOf } from '../record/state.js'
 import { bands } from '../schema/run.js'
+import { attemptOf } from './attempt-of.js'
 import { failedOn } from './failed-on.js'
 import { makeGatedJob } from './gated-job.js'
 import { commitFacts, commitPlace, type DeskHost, heavyFiles, isOfTheHome, type OpenRun } from './open-run.js'
@@ -159,7 +160,7 @@ export class Desk {
           run.taken.add(ordinal)
           const job = await this.makeJob(run, ordinal)
           if (!job) continue
-          const attempt = { job: lease.job, number: lease.attempt, promptId: lease.promptId }
+          const attempt = attemptOf(lease)
           const isAdopted = await this.inTurn(job, () => this.adopt(run, job, attempt, lease.server))
           if (!isAdopted) found.push({ job, attempt, lease })
         }
@@ -244,28 +245,25 @@ export class Desk {
       this.host.pictures.do('adopt', job, place, commitFacts(this.host, run, { job, attempt }, facts)),
     )
     if (!committed) return false
-    await this.settle(job, { attempt: attempt.number, server, committed })
+    await this.settle(job, { attempt: attempt.number, server, committed, ...(lease?.price && { price: lease.price }) })
     return true
   }
 
   /** Journals a committed picture. */
   async settle(
     job: Job,
-    { attempt, server, committed }: { attempt: number; server?: string; committed: Committed },
+    { attempt, server, committed, price }: { committed: Committed } & Pick<SlotDone, 'attempt' | 'server' | 'price'>,
   ): Promise<void> {
-    const { file, sha256, traceSha256, sizeBytes } = committed
     await this.append({
       kind: 'slot-done',
       at: Date.now(),
       run: job.run,
       slot: job.slot.ordinal,
-      file,
-      sha256,
-      traceSha256,
+      ...committed,
       renderHash: job.renderHash,
-      sizeBytes,
       attempt,
       ...(server !== undefined && { server }),
+      ...(price && { price }),
     })
     await failpoint('done')
     await this.settled(job)

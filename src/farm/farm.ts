@@ -89,13 +89,25 @@ export class Farm implements FarmSide {
 
   /**
    * What new runs are rendered by: what the servers that answered are. Where drafts and others are listed together, the others
-   * count, also while they are away. Undefined before the first answer that decides.
+   * count, and of these the ones that cost nothing by the picture, also while they are away. Undefined before the first answer
+   * that decides.
    */
   renderer(): string | undefined {
-    const known = [...this.renderers()]
-    const real = known.find(each => each !== 'draft')
-    const isDecided = this.options.remote?.probes().length || this.candidates().some(worker => worker.presence.probe)
-    return real ?? (isDecided ? known[0] : undefined)
+    const usual = this.usual().flatMap(worker => worker.presence.probe ?? [])
+    const known = [...usual, ...(this.options.remote?.probes() ?? [])].map(probe => probe.renderer)
+    return known.find(each => each !== 'draft') ?? known[0]
+  }
+
+  /** The same before the first answer, as far as the configuration tells. */
+  expectedRenderer(): string | undefined {
+    const [first] = this.usual()
+    return first && (first.renderer ?? first.entry.provider)
+  }
+
+  /** Whether a server of a renderer is listed, there or not. */
+  lists(renderer: string): boolean {
+    const isListed = this.workers.some(({ renderer: own, entry }) => (own ?? entry.provider) === renderer)
+    return isListed || this.renderers().has(renderer)
   }
 
   /** Takes up what an earlier process left, then works until `stop`. Asked again, it takes up what has come since. */
@@ -107,10 +119,11 @@ export class Farm implements FarmSide {
     const leftovers = found.filter(({ lease }) => !isRemote(lease.server))
     const names = new Set(this.workers.map(worker => worker.entry.name))
     for (const worker of this.workers) {
-      // A lease of a server that is no longer configured is asked of the first one, which does not know it: lost, rendered anew.
-      const isOwn = (server: string) =>
-        server === worker.entry.name || (!names.has(server) && worker === this.workers[0])
-      worker.start(leftovers.filter(({ lease }) => isOwn(lease.server)))
+      // A lease of a server that is no longer configured is asked of the first one of its renderer, which may have another name now,
+      // or else of the first: that does not know it, so it is lost.
+      const isOwn = ({ lease: { server }, job }: (typeof found)[number]) =>
+        names.has(server) ? server === worker.entry.name : worker === this.heirOf(job)
+      worker.start(leftovers.filter(isOwn))
     }
     await remote?.start(found.filter(({ lease }) => isRemote(lease.server)))
     this.wake()
@@ -286,6 +299,11 @@ export class Farm implements FarmSide {
     return this.candidates().map(worker => worker.entry.url ?? worker.entry.name)
   }
 
+  private heirOf({ target }: Job): ServerWorker | undefined {
+    const isFit = ({ renderer, entry }: ServerWorker) => (renderer ?? entry.provider) === target.renderer
+    return this.workers.find(isFit) ?? this.workers[0]
+  }
+
   private employ(server: ServerOptions): ServerWorker {
     const { attempts, log, progress } = this.options
     const worker: ServerWorker = new ServerWorker(server, {
@@ -317,6 +335,13 @@ export class Farm implements FarmSide {
   private candidates(): readonly ServerWorker[] {
     const others = this.workers.filter(worker => !worker.isListedAsDraft)
     return others.length > 0 ? others : this.workers
+  }
+
+  /** Of these, those that cost nothing by the picture, where there are any: nobody pays without having asked for it. */
+  private usual(): readonly ServerWorker[] {
+    const candidates = this.candidates()
+    const free = candidates.filter(worker => !worker.connection.isPaid)
+    return free.length > 0 ? free : candidates
   }
 
   private probes(): Probe[] {

@@ -9,12 +9,15 @@ import type { ServerState } from './worker-host.js'
 const unfitMsMax = 60_000
 /** After a job was too large for its memory, a server gets one at a time for this long. */
 const carefulMs = 10 * 60_000
+/** An account that may not render is tried again, with one job, after this long. */
+const lockedOutMs = 5 * 60_000
 
 /** Whether a server gets jobs, and which: what the operator wants of it, its hours, its failures, and what it lacks. */
 export class Fitness {
   mode: ServerMode = 'active'
   private health: Health = wellHealth
   private carefulUntil = 0
+  private lockout: { reason: string; until: number } | undefined
   /** Why groups cannot be rendered here, by what they need, and until when that is believed. */
   private readonly unfit = new Map<string, { reason: string; until: number }>()
 
@@ -33,6 +36,7 @@ export class Fitness {
   /** Whether it takes a job, with so many on it. */
   isTaking(activeCount: number): boolean {
     if (this.mode !== 'active' || this.isQuiet()) return false
+    if (this.lockout && (performance.now() < this.lockout.until || activeCount > 0)) return false
     this.health = afterRest(this.health, performance.now())
     return this.health.state === 'well' || (this.health.state === 'tried' && activeCount === 0)
   }
@@ -66,7 +70,15 @@ export class Fitness {
 
   /** One good picture is enough. */
   proveWell(): void {
+    this.lockout = undefined
     this.health = wellHealth
+  }
+
+  /** Its account may not render now. Answers whether that is news. */
+  lockOut(reason: string): boolean {
+    const isNews = this.lockout === undefined
+    this.lockout = { reason, until: performance.now() + lockedOutMs }
+    return isNews
   }
 
   beCareful(): void {
@@ -89,6 +101,7 @@ export class Fitness {
     if (this.mode === 'paused') return 'It was paused; "foundry servers resume" lets it work again'
     if (this.mode === 'draining') return 'It is being drained; "foundry servers resume" lets it work again'
     if (this.isQuiet()) return 'These are its quiet hours'
+    if (this.lockout) return describeLockout(this.lockout, this.entry.name)
     const { state: health, until, reason: failure = '' } = this.health
     const restSeconds = Math.max(0, Math.ceil((until - performance.now()) / 1000))
     if (health === 'sick') return `It failed several jobs in a row and is tried again in ${restSeconds} s: ${failure}`
@@ -109,4 +122,10 @@ export class Fitness {
 /** What a check of a job is about. */
 function needsOf({ modelSet, work, loras }: RunGroup): string {
   return [modelSet, work, ...loras].join(' ')
+}
+
+function describeLockout({ reason, until }: { reason: string; until: number }, server: string): string {
+  const seconds = Math.ceil((until - performance.now()) / 1000)
+  const when = seconds > 0 ? `in ${seconds} s` : 'with one job'
+  return `Its account may not render: ${reason}. It is tried again ${when}, or at once after "foundry servers forgive ${server}"`
 }

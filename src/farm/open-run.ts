@@ -11,7 +11,7 @@ import type { Ledger } from '../record/ledger.js'
 import type { Pictures } from '../record/pictures.js'
 import type { RunState } from '../record/state.js'
 import type { RunFile } from '../schema/run.js'
-import type { ModelUse } from '../schema/trace.js'
+import type { ModelUse, Price } from '../schema/trace.js'
 import type { RunBacklog } from './run-backlog.js'
 
 /** What the desk needs of the rest of the foundry. */
@@ -78,6 +78,7 @@ export function commitFacts(
   facts: RenderedFacts,
 ): CommitFacts {
   const earlier = run.state.failures.get(job.slot.ordinal) ?? []
+  const price = priceOf(run.state, job, attempt)
   return {
     foundry: host.version,
     server: facts.server,
@@ -87,7 +88,14 @@ export function commitFacts(
       { number: attempt.number, server: facts.server.name, outcome: 'done' },
     ],
     timings: facts.timings,
+    ...(price && { price }),
   }
+}
+
+/** What the picture of an attempt costs, as its receipt told. */
+export function priceOf({ leases }: RunState, { slot }: Job, { number }: Attempt): Price | undefined {
+  const lease = leases.get(slot.ordinal)
+  return lease?.attempt === number ? lease.price : undefined
 }
 
 /** Failures of the home or of all servers, which say nothing about a single run. */

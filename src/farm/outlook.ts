@@ -3,6 +3,7 @@ import { affinityOfJob } from '../plan/affinity.js'
 import type { Job } from '../plan/job.js'
 import type { JobProblem, RenderFailure } from '../plugins/contract.js'
 import type { RunState } from '../record/state.js'
+import type { Price } from '../schema/trace.js'
 import type { Attempts } from './attempts.js'
 import type { Desk } from './desk.js'
 import type { ForecastServer, RunForecast, WaitingGroup } from './forecast-shapes.js'
@@ -119,6 +120,15 @@ export class Outlook {
       }),
     )
     return lacks.flat()
+  }
+
+  /** What a picture of a job costs on the first server of its renderer that has a price for it. */
+  priceOf(job: Job): Price | undefined {
+    for (const worker of this.of(job.target.renderer)) {
+      const price = worker.connection.priceOf?.(job)
+      if (price) return price
+    }
+    return undefined
   }
 
   /** What an hour of a server costs, where the configuration says so. */

@@ -113,7 +113,8 @@ export class RemoteAttempts {
   submitted({ job: id, attempt, submittedSha256 }: SubmittedReport): Promise<void> {
     return this.turn(id, async () => {
       const held = this.leased.get(id)
-      if (held?.attempt.number === attempt) await this.host.attempts.submitted(held.job, held.attempt, submittedSha256)
+      if (held?.attempt.number === attempt)
+        await this.host.attempts.submitted(held.job, held.attempt, { submittedSha256 })
     })
   }
 

@@ -4,7 +4,7 @@ import { failpoint } from '../files/failpoint.js'
 import type { Job } from '../plan/job.js'
 import { type Attempt, type Claim, type Connection, RenderFailure } from '../plugins/contract.js'
 import type { ServerEntry, ServerMode } from '../schema/config.js'
-import { AttemptCourse } from './attempt-course.js'
+import { AttemptCourse, inDoubt } from './attempt-course.js'
 import { CheckedGraphs } from './checked-graphs.js'
 import type { Loaded, ServerView } from './choose-group.js'
 import { isSuspect } from './choose-next-step.js'
@@ -39,7 +39,7 @@ export class ServerWorker {
   /** What it is about to be sent: counts as if it were on it. */
   chosen: RunGroup | undefined
   readonly entry: ServerEntry
-  private readonly connection: Connection
+  readonly connection: Connection
   readonly presence: Presence
   readonly fitness: Fitness
   readonly room: Room
@@ -268,7 +268,8 @@ export class ServerWorker {
     await this.filling
     await this.ends(limitMs, () => this.presence.isReady)
     const left = [...this.active.values()].map(({ attempt }) => attempt)
-    this.working.giveUpAll(new RenderFailure('interrupted', `${this.entry.name} was removed`))
+    const removed = new RenderFailure('interrupted', `${this.entry.name} was removed`)
+    this.working.giveUpAll(this.connection.isPaid ? inDoubt(removed) : removed)
     await Promise.allSettled(this.works)
     if (this.presence.isReady)
       await Promise.allSettled(left.map(attempt => this.connection.cancel(attempt, AbortSignal.timeout(leaveMsMax))))
@@ -384,6 +385,8 @@ export class ServerWorker {
     this.working.giveUpCancelled()
     const { name } = this.entry
     const graceMs = this.estimates.graceMs(this.active.values())
+    // What is paid for there is waited for.
+    if (this.connection.isPaid) return
     if (this.works.size === 0 || performance.now() - this.presence.heardAt < graceMs || !this.host.hasOthers()) return
     this.working.giveUpAll(
       new RenderFailure('unreachable', `${name} was not reachable for ${Math.round(graceMs / 1000)} s`),
@@ -408,6 +411,8 @@ export class ServerWorker {
     if (failure.reason === 'out-of-memory') this.fitness.beCareful()
     if (failure.reason === 'out-of-memory' || failure.reason === 'too-fast')
       await this.connection.free?.(this.abort.signal).catch(() => undefined)
+    if (failure.reason === 'locked-out' && this.fitness.lockOut(failure.message))
+      this.host.log.error({ server: name, reason: failure.message }, 'server may not render')
     if (isSuspect(failure.reason)) {
       const restMs = this.fitness.blame(job.id, failure.message, this.host.hasOthers())
       if (restMs !== undefined) this.host.log.warn({ server: name, restMs, reason: failure.message }, 'server rests')

@@ -51,7 +51,7 @@ export interface Given {
 /** Where attempts are begun and ended: at the owner of the home, here or on another machine. */
 export type AttemptBook = Pick<
   Attempts,
-  'lease' | 'submitted' | 'failed' | 'isCancelled' | 'abandon' | 'commit' | 'keep'
+  'lease' | 'submitted' | 'remotes' | 'failed' | 'isCancelled' | 'abandon' | 'commit' | 'keep'
 >
 
 /** What the worker of a server needs of the farm. */

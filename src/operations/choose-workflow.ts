@@ -23,6 +23,8 @@ export interface WorkflowWish {
   usualFamily: Family
   /** Names of the default workflows. */
   byFamily: Readonly<Record<string, string>>
+  /** What renders where no workflow says so: one that has workflows of its own gets one of these. */
+  renderer: string
 }
 
 export interface ChosenWorkflow {
@@ -38,7 +40,7 @@ export async function chooseWorkflow(
   wish: WorkflowWish,
   { library, problems }: { library: ReadonlyMap<string, LibraryWorkflow>; problems: Problem[] },
 ): Promise<ChosenWorkflow | undefined> {
-  const name = nameFor(template, wish)
+  const name = nameFor(template, wish, library)
   const known = library.get(name)
   const workflow = known ?? (await readOwn(name, wish.inside, { library, problems }))
   const planned = workflow && bind(workflow, wish, problems)
@@ -50,10 +52,24 @@ export function isWorkflowPath(name: string): boolean {
   return /\.json$/i.test(name)
 }
 
-function nameFor(template: Template, { persona, backdrop, family, usualFamily, byFamily }: WorkflowWish): string {
+function nameFor(
+  template: Template,
+  { persona, backdrop, family, usualFamily, byFamily, renderer }: WorkflowWish,
+  library: ReadonlyMap<string, LibraryWorkflow>,
+): string {
   const asked = template.subject === 'backdrop' ? backdrop : persona
   const chosen = family ?? usualFamily
-  return asked ?? template.workflows?.[chosen] ?? byFamily[chosen] ?? chosen
+  if (asked !== undefined) return asked
+  const own = workflowsOf(renderer, library)
+  const defaults = Object.values(byFamily)
+  const usual = own.find(each => defaults.includes(each)) ?? own[0]
+  return usual ?? template.workflows?.[chosen] ?? byFamily[chosen] ?? chosen
+}
+
+/** Names of the workflows that a renderer alone renders, in order. */
+export function workflowsOf(renderer: string, library: ReadonlyMap<string, LibraryWorkflow>): string[] {
+  const own = [...library].filter(([, { binding }]) => binding?.renderer === renderer)
+  return own.map(([name]) => name).sort()
 }
 
 async function readOwn(

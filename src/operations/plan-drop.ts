@@ -12,6 +12,7 @@ import { type PlanSubject, planRun } from '../plan/plan-run.js'
 import type { PersonaKit } from '../schema/persona-kit.js'
 import type { PlannedWorkflow, RunPlan } from '../schema/run.js'
 import { sizeOf } from '../workflow/keeps-size.js'
+import { chooseRenderer } from './choose-renderer.js'
 import { chooseWorkflow, type ChosenWorkflow } from './choose-workflow.js'
 import { guardPlan, guardProblems } from './guard-plan.js'
 import { judgePlan } from './judge-plan.js'
@@ -22,7 +23,10 @@ import type { Submission } from './submission.js'
 export interface PlanningContext {
   config: Config
   shelf: Shelf
+  /** What renders where no workflow says so. */
   renderer: string
+  /** Whether a server of a renderer is listed. */
+  lists(renderer: string): boolean
   sources: Sources
   input: Submission
 }
@@ -37,7 +41,7 @@ export interface PlannedDrop {
 type ShelfTemplate = NonNullable<ReturnType<Shelf['templates']['get']>>
 
 /** What a drop becomes with this library and these options: a plan that has passed the privacy gate, and every problem. */
-export async function planDrop({ config, shelf, renderer, sources, input }: PlanningContext): Promise<PlannedDrop> {
+export async function planDrop({ config, shelf, sources, input, ...home }: PlanningContext): Promise<PlannedDrop> {
   const { drop } = sources
   const isManifest = drop?.kind === 'persona-manifest'
   const order = drop?.kind === 'render-order' ? drop.order : undefined
@@ -53,10 +57,14 @@ export async function planDrop({ config, shelf, renderer, sources, input }: Plan
       family: input.family,
       usualFamily: config.family ?? (isManifest ? 'sdxl' : 'sd15'),
       byFamily: config.workflows,
+      renderer: home.renderer,
     } as const
     const workflow = await chooseWorkflow(template, wish, { library: shelf.workflows, problems })
     if (workflow) chosen.set(template.id, workflow)
   }
+  const planned = [...chosen.values()].map(each => each.planned)
+  const { renderer, problems: unfit } = chooseRenderer(planned, { ...home, library: shelf.workflows })
+  problems.push(...unfit)
   // A seed or count given by hand replaces the exact seeds of an order; a seed alone leaves it as many pictures.
   const seeds = input.seed === undefined && input.count === undefined ? order?.seeds : undefined
   const count = input.count ?? order?.seeds?.length ?? order?.count

@@ -3,13 +3,16 @@ import { FoundryError } from '../errors.js'
 import type { WaitingGroup } from '../farm/forecast-shapes.js'
 import { heavyFiles } from '../farm/open-run.js'
 import { RunBacklog } from '../farm/run-backlog.js'
+import type { Job } from '../plan/job.js'
 import { type JobMaker, jobMaker } from '../plan/make-job.js'
 import { slotAt } from '../plan/slots.js'
 import { heldBack } from '../record/holds.js'
 import { findLostSlots } from '../record/lost-slots.js'
+import { addUp } from '../record/spend.js'
 import { stateOf } from '../record/state.js'
 import { bands } from '../schema/run.js'
-import type { ModelUse } from '../schema/trace.js'
+import type { Spend } from '../schema/run-manifest.js'
+import type { ModelUse, Price } from '../schema/trace.js'
 import type { Foundry } from './foundry.js'
 import { privateTextsIn } from './private-texts.js'
 import { courseOf } from './run-course.js'
@@ -27,6 +30,8 @@ export interface PlannedWork {
   toRender: number
   /** Pictures that wait for somebody's word: after a preview, or for another reason. */
   held: number
+  /** What a paid service asks for what is to render. */
+  asks: Spend[]
 }
 
 /** Slots that are looked up by their hash in one question. */
@@ -52,12 +57,13 @@ export async function findWork(foundry: Foundry, drop: PreparedDrop, budget: { s
   const { priority, ...course } = courseOf(drop.known, drop)
   const asked = { ...course, band: bands.indexOf(priority) }
   const groups = backlog.groups.filter(each => each.waiting > 0).map(each => Object.assign(each, asked))
-  const lacks = await findLacks(foundry, groups, group => {
+  const sampleOf = (group: (typeof groups)[number]) => {
     const ordinal = backlog.take(group, 0, () => true)
     if (ordinal !== undefined) backlog.giveBack(ordinal, 0)
     const slot = ordinal === undefined ? undefined : slotAt(index, ordinal)
     return slot && maker?.make(slot)
-  })
+  }
+  const lacks = await findLacks(foundry, groups, sampleOf)
   const lost = drop.answer.missing?.slots ?? 0
   return {
     groups,
@@ -66,7 +72,14 @@ export async function findWork(foundry: Foundry, drop: PreparedDrop, budget: { s
     ...(counted.why === undefined ? { reused: reusable.size } : { notCounted: counted.why }),
     toRender: wanted - reusable.size,
     held: known ? known.counts.held : countHeld(drop, isWanted),
+    asks: addUp(groups.flatMap(group => priceOf(foundry, sampleOf(group), group.waiting))),
   }
+}
+
+/** What pictures like this one cost; nothing where nobody has a price for them. */
+function priceOf({ farm }: Foundry, sample: Job | undefined, pictures: number): { price: Price; pictures: number }[] {
+  const price = sample && farm.outlook.priceOf(sample)
+  return price ? [{ price, pictures }] : []
 }
 
 /** Undefined where no server that could tell has answered. */

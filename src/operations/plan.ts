@@ -4,6 +4,7 @@ import { lastEnd } from '../farm/last-end.js'
 import { isOfTheHome } from '../farm/open-run.js'
 import { type DiskNeed, diskFor, measurePictures } from './plan-disk.js'
 import { countedMax, findWork, type PlannedWork } from './plan-work.js'
+import type { Spend } from '../schema/run-manifest.js'
 import type { Foundry } from './foundry.js'
 import { type Caller, defineOperation } from './operation.js'
 import { submitSchema } from './submission.js'
@@ -35,6 +36,8 @@ export interface PlannedRun extends Submitted {
   disk: DiskNeed
   /** What the work of its servers costs. Absent where none of them has a price, and where `endsIn` is absent. */
   price?: number
+  /** What paid services ask for the pictures that are to be rendered; absent where they cost nothing by the picture. */
+  asks?: Spend[]
 }
 
 export interface PlanAnswer {
@@ -113,7 +116,7 @@ function told(lacks: ReadonlyMap<string, readonly string[]>): ReadonlyMap<string
 /** Of what a server lacks, so many things are named. */
 const problemsMax = 20
 
-function describeWork({ groups, lacks, rendered, reused, notCounted, toRender, held }: PlannedWork) {
+function describeWork({ groups, lacks, rendered, reused, notCounted, toRender, held, asks }: PlannedWork) {
   const byServer = new Map<string, { slots: number; problems: Set<string> }>()
   for (const { lane, waiting } of groups) {
     for (const [server, problems] of lacks.get(lane) ?? []) {
@@ -129,6 +132,7 @@ function describeWork({ groups, lacks, rendered, reused, notCounted, toRender, h
     ...(notCounted !== undefined && { notCounted }),
     toRender,
     held,
+    ...(asks.length > 0 && { asks }),
     lacks: [...byServer].map(([server, { slots, problems }]) => ({
       server,
       slots,

@@ -1,8 +1,10 @@
 import type { TimeRange } from '../farm/forecast-shapes.js'
 import { countSlotsIn } from '../plan/slot-ranges.js'
 import { pausedRanges } from '../record/holds.js'
+import { spendOf } from '../record/spend.js'
 import { type RunState, runStateOf } from '../record/state.js'
 import type { Band } from '../schema/run.js'
+import type { Spend } from '../schema/run-manifest.js'
 import type { Foundry } from './foundry.js'
 
 export interface RunSummary {
@@ -26,6 +28,8 @@ export interface RunSummary {
   /** Until its last picture, as far as it was measured; present while it is worked on. */
   endsIn?: TimeRange
   counts: Record<string, number>
+  /** What paid services were paid for its pictures. */
+  spent?: Spend[]
   acceptedAt: string
   folder: string
 }
@@ -35,6 +39,7 @@ export function summarise(foundry: Foundry, run: RunState): RunSummary {
   const { run: name, key, dropKind, renderer, at } = run.accepted
   const pausedSlots = countSlotsIn(pausedRanges(run))
   const waitsFor = findWait(run)
+  const spent = spendOf(run.done.values())
   const endsIn = isAtWork(foundry, run) ? foundry.farm.outlook.runs().get(name)?.endsIn : undefined
   return {
     run: name,
@@ -51,6 +56,7 @@ export function summarise(foundry: Foundry, run: RunState): RunSummary {
     ...(waitsFor && { waitsFor }),
     ...(endsIn && { endsIn }),
     counts: { slots: run.slots.length, ...run.counts, reused: run.reused },
+    ...(spent.length > 0 && { spent }),
     acceptedAt: new Date(at).toISOString(),
     folder: foundry.runFolder(name),
   }

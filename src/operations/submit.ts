@@ -123,8 +123,10 @@ async function prepareSources(foundry: Foundry, sources: Sources, input: Submiss
     throw failure('DROP_INVALID', { drop: basename(path), problems: sources.problems })
   // The plan names the renderer, and only a server knows what it is.
   const [shelf] = await Promise.all([foundry.shelf(), foundry.farm.firstAnswer()])
-  const { config, renderer, ledger } = foundry
-  const planned = await planDrop({ config, shelf, renderer, sources, input })
+  const { config, renderer: usual, farm, ledger } = foundry
+  const lists = (renderer: string) => farm.lists(renderer)
+  const planned = await planDrop({ config, shelf, renderer: usual, lists, sources, input })
+  const { renderer } = planned.plan
   const problems = [...sources.problems, ...planned.problems]
   if (hasErrors(problems)) throw failure('DROP_INVALID', { drop: basename(path), problems })
   const callFolder = drop.kind === 'persona-manifest' ? callFolderOf(path, input.callFolder) : undefined

@@ -45,5 +45,5 @@ export interface GraphJob {
   request: RequestPart
 }
 
-/** Prompt, references, options for hosted services. No provider of this kind ships yet. */
+/** A model of a hosted service is a graph of one node. */
 export type Job = GraphJob

@@ -130,7 +130,8 @@ function prepare(context: JobContext, slot: Slot, change?: (text: string) => str
     modelSet: modelSetOf(models),
     isPrivate,
     words: { positive, negative },
-    isSizeKnown: keepsSize(source, workflow.binding),
+    // A hosted service rounds sides as it likes.
+    isSizeKnown: workflow.binding.renderer === undefined && keepsSize(source, workflow.binding),
     request: {
       run: context.run,
       subject: slot.subject,

@@ -6,6 +6,7 @@ import type { PersonaKit } from '../schema/persona-kit.js'
 import type { Fragment, Mix, PlannedWorkflow, RunPlan, Series } from '../schema/run.js'
 import type { Style } from '../schema/style.js'
 import type { Template } from '../schema/template.js'
+import { fitMix } from './fit-mix.js'
 import { checkSheet, planComposite } from './plan-composite.js'
 import { type AskedParameters, chooseParameters, unknownParameters } from './plan-parameters.js'
 
@@ -94,7 +95,9 @@ export function planRun(request: PlanRequest): { plan: RunPlan; problems: Proble
 
 function draftsLeftOut(series: readonly Series[]): Problem[] {
   const leftOut = series.flatMap(({ mixes }) => mixes.flatMap(each => each.leftOut ?? []))
-  const drafts = [...new Set(leftOut.filter(each => each.reason === draftReason).map(each => each.talent))].sort()
+  const drafts = [
+    ...new Set(leftOut.filter(each => each.reason === draftReason).flatMap(each => each.talent ?? [])),
+  ].sort()
   if (drafts.length === 0) return []
   const message = 'The weights of these talents are drafts, which no real server is sent: rendered without them'
   return [{ severity: 'warning', code: 'TALENTS_DRAFT', message, found: drafts.join(', ') }]
@@ -157,9 +160,10 @@ function planSeries(
         withoutDrafts: request.renderer !== 'draft',
         ...(request.prompt !== undefined && { prompt: request.prompt }),
       })
-      const look = subject.kind === 'persona' ? withLook(mixed.mix, subject.kit) : mixed.mix
+      const fitted = fitMix(mixed.mix, workflow)
+      const look = subject.kind === 'persona' ? withLook(fitted.mix, subject.kit) : fitted.mix
       mixes.push(...settings.map(() => look))
-      problems.push(...mixed.problems)
+      problems.push(...mixed.problems, ...fitted.problems)
     }
   }
   const parameters = Object.keys(set).length > 0 && { parameters: positions.flatMap(() => settings) }

@@ -7,12 +7,13 @@ import type { Problem } from '../errors.js'
 import type { Job } from '../plan/job.js'
 import type { ServerEntry } from '../schema/config.js'
 import type { Fragment } from '../schema/run.js'
+import type { Price } from '../schema/trace.js'
 
 export { defineErrors, FoundryError, describeProblem, hasErrors, reasonOf } from '../errors.js'
 export type { Problem } from '../errors.js'
 export type { FromSchema } from '../schema/from-schema.js'
 export type { Lora, Fragment } from '../schema/run.js'
-export type { ModelUse, RequestPart } from '../schema/trace.js'
+export type { ModelUse, Price, RequestPart } from '../schema/trace.js'
 export type { ServerEntry } from '../schema/config.js'
 export type { Job, GraphJob, Slot } from '../plan/job.js'
 export { hashJson, isSha256 } from '../files/hash.js'
@@ -53,6 +54,11 @@ export interface ProviderHost {
 
 /** A server, as one provider sees it. Every method rejects with a typed failure (`RenderFailure`) or a FoundryError. */
 export interface Connection {
+  /**
+   * Each job that it takes costs money: none is sent a second time while nobody knows what became of the first, and new runs are
+   * rendered elsewhere unless they ask for its renderer, or the home lists nothing else.
+   */
+  readonly isPaid?: boolean
   /** What the server is and has. Rejects when it cannot be reached within its time limit. */
   probe(signal: AbortSignal): Promise<Probe>
   /** Everything that keeps this job from running here: missing model, node, LoRA. Does not throw for those. */
@@ -62,6 +68,14 @@ export interface Connection {
    * this rejects with cause `unknown-outcome`; the caller then asks `find`, and never submits the same attempt twice.
    */
   submit(job: Job, attempt: Attempt, signal: AbortSignal): Promise<Receipt>
+  /**
+   * The receipt of an attempt whose submission was not heard to the end, or not journaled before a crash. For services that give
+   * jobs ids of their own, and can look for one by what it asks for. Rejects with cause `in-doubt` where nothing is found.
+   * `taken` are the ids that other attempts have.
+   */
+  adopt?(job: Job, attempt: Attempt, options: { taken: ReadonlySet<string>; signal: AbortSignal }): Promise<Receipt>
+  /** What one picture of a job costs; undefined where this is not paid by the picture. */
+  priceOf?(job: Job): Price | undefined
   /** Events of a submitted attempt, until `finished` or `failed`. May be called again after a crash or a lost socket. */
   follow(attempt: Attempt, signal: AbortSignal): AsyncIterable<RenderEvent>
   /** The bytes of one output, length-checked. */
@@ -268,6 +282,10 @@ export interface Attempt {
   number: number
   /** Canonical UUID derived from job and number. */
   promptId: string
+  /** When it was begun, in milliseconds since the epoch; absent outside of any run. */
+  leasedAt?: number
+  /** Of its receipt, where an earlier process had one. */
+  remote?: string
 }
 
 export interface Receipt {
@@ -276,6 +294,10 @@ export interface Receipt {
   submittedSha256: string
   /** Bytes on the wire. */
   sizeBytes: number
+  /** What the service calls the job, where it gives ids of its own. Journaled before anything waits for the job. */
+  remote?: string
+  /** What its picture costs, where it costs anything. */
+  price?: Price
 }
 
 export interface OutputFile {
@@ -296,7 +318,9 @@ export type RenderEvent =
  * Why an attempt did not give a picture.
  * `lost`: the server no longer knows it · `crashed`: so, and it was being rendered · `silent`: it has not ended in its time ·
  * `withdrawn`: it was taken back before it began · `bad-output`: the picture is black, cut off, of another size ·
- * `too-fast`: it came sooner than it can have been rendered.
+ * `too-fast`: it came sooner than it can have been rendered · `moderated`: the service refuses what it shows ·
+ * `in-doubt`: it may be paid for, and nobody has its picture: only a human begins it again ·
+ * `locked-out`: the account behind the server may not render now, for want of credit or credentials.
  */
 export type RenderCause =
   | 'out-of-memory'
@@ -315,6 +339,9 @@ export type RenderCause =
   | 'unreachable'
   | 'unknown-outcome'
   | 'refused'
+  | 'moderated'
+  | 'in-doubt'
+  | 'locked-out'
 
 export class RenderFailure extends Error {
   override readonly name = 'RenderFailure'

@@ -8,7 +8,7 @@ import { sha256, sha256Aside } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
 import { systemCalls } from '../files/system-calls.js'
 import type { GraphJob } from '../plan/job.js'
-import type { ResultPart, Trace } from '../schema/trace.js'
+import type { Price, ResultPart, Trace } from '../schema/trace.js'
 import { logicalGraph } from '../workflow/canonical-graph.js'
 import { graphChunk, imageSizeBytesMax, readTrace, requestOf, traceChunk } from './carried-record.js'
 import { type PictureFacts, type PictureWish, readPicture } from './picture.js'
@@ -29,6 +29,8 @@ export interface CommitFacts {
   submittedSha256?: string
   attempts: ResultPart['attempts']
   timings: Record<string, number>
+  /** What was paid for it. */
+  price?: Price
 }
 
 export interface Committed {
@@ -103,8 +105,10 @@ export async function reusePicture(
     return undefined
   }
   await syncFolder(dirname(target))
+  // What was paid, was paid for the picture that it is taken from.
+  const { price: _paid, ...made } = sourceTrace.result
   const result: ResultPart = {
-    ...sourceTrace.result,
+    ...made,
     file: imageFile(job.slot.id),
     committedAt: new Date().toISOString(),
     reusedFrom: { run: source.run, file: source.file },
@@ -154,6 +158,7 @@ async function settle(
     ...(facts.submittedSha256 !== undefined && { submittedSha256: facts.submittedSha256 }),
     attempts: facts.attempts,
     timings: facts.timings,
+    ...(facts.price && { price: facts.price }),
     committedAt: new Date().toISOString(),
     draft: job.target.renderer === 'draft',
   }

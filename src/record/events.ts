@@ -1,7 +1,7 @@
 import type { SlotRange } from '../plan/slot-ranges.js'
 import type { ServerEntry, ServerMode } from '../schema/config.js'
 import type { Band } from '../schema/run.js'
-import type { ModelUse } from '../schema/trace.js'
+import type { ModelUse, Price } from '../schema/trace.js'
 
 /** Milliseconds since the epoch. */
 type Time = number
@@ -15,7 +15,7 @@ export type FoundryEvent =
   | RunAccepted
   | { kind: 'run-planned'; at: Time; run: string; models: ModelUse[] }
   | AttemptLeased
-  | { kind: 'attempt-submitted'; at: Time; run: string; slot: number; attempt: number; submittedSha256: string }
+  | AttemptSubmitted
   | {
       kind: 'attempt-ended'
       at: Time
@@ -109,6 +109,19 @@ export interface AttemptLeased {
   promptId: string
 }
 
+/** The server has taken it. */
+export interface AttemptSubmitted {
+  kind: 'attempt-submitted'
+  at: Time
+  run: string
+  slot: number
+  attempt: number
+  submittedSha256: string
+  /** What the service calls it, where it gives ids of its own. */
+  remote?: string
+  price?: Price
+}
+
 export interface SlotDone {
   kind: 'slot-done'
   at: Time
@@ -123,6 +136,8 @@ export interface SlotDone {
   attempt: number
   /** Absent where it was taken over, and in journals of earlier versions. */
   server?: string
+  /** What was paid for it. */
+  price?: Price
 }
 
 /** An event as it may leave the home: paths of this machine are the journal's alone. */

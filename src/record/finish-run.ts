@@ -13,6 +13,7 @@ import type { Pictures } from './pictures.js'
 import type { SheetItem, ThumbnailSource } from './pictures-thread.js'
 import { runEventLines } from './run-events.js'
 import { compositeFile, readRunFile, runFiles, toJsonText } from './run-folder.js'
+import { spendOf } from './spend.js'
 import { sweepTemporaries } from './sweep.js'
 import { type RunState, settledState, stateOf } from './state.js'
 
@@ -47,12 +48,14 @@ export async function finishRun(
   const composites = await makeComposites(run, index, options)
   const manifestSha256 = await writeManifest(folder, settled, index, { runFileSha256, composites })
   const { startedAt, counts, reused, failures, accepted } = run
+  const spent = spendOf(run.done.values())
   const report = {
     $schema: 'report/1',
     run: accepted.run,
     key: accepted.key,
     state,
     counts: { slots: run.slots.length, ...counts, reused },
+    ...(spent.length > 0 && { spent }),
     attemptsFailed: [...failures.values()].reduce((sum, each) => sum + each.length, 0),
     acceptedAt: new Date(accepted.at).toISOString(),
     ...(startedAt !== undefined && { startedAt: new Date(startedAt).toISOString(), renderMs: Date.now() - startedAt }),

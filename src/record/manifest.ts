@@ -5,6 +5,7 @@ import type { SlotIndex } from '../plan/slots.js'
 import { slotAt } from '../plan/slots.js'
 import type { ManifestComposite, ManifestImage, RunManifest } from '../schema/run-manifest.js'
 import { runFiles, toJsonText, traceFile } from './run-folder.js'
+import { spendOf } from './spend.js'
 import { type RunState, runStateOf, stateOf } from './state.js'
 
 /** Beyond this many images the manifest is an index over parts. */
@@ -37,6 +38,7 @@ export async function writeManifest(
     const slot = slotAt(index, ordinal)
     return { slot: slot?.id ?? String(ordinal), state: stateOf(run, ordinal), reason }
   })
+  const spent = spendOf(run.done.values())
   const manifest: RunManifest = {
     $schema: 'run-manifest/1',
     run: run.accepted.run,
@@ -44,6 +46,7 @@ export async function writeManifest(
     version: run.accepted.version,
     state: runStateOf(run),
     counts: { slots: run.slots.length, ...run.counts, reused: run.reused },
+    ...(spent.length > 0 && { spent }),
     images: parts.length > 0 ? [] : images,
     ...(parts.length > 0 && { parts }),
     ...(composites.length > 0 && { composites: [...composites] }),

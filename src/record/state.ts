@@ -1,8 +1,8 @@
 import { isMeant, type SlotRange } from '../plan/slot-ranges.js'
-import type { ModelUse } from '../schema/trace.js'
+import type { ModelUse, Price } from '../schema/trace.js'
 import { type Band, type runStates, slotStates, type SlotState } from '../schema/run.js'
 import { type Act, noteAct } from './acts.js'
-import type { FoundryEvent, RunAccepted, RunAct, ServerAct, SlotDone } from './events.js'
+import type { AttemptSubmitted, FoundryEvent, RunAccepted, RunAct, ServerAct, SlotDone } from './events.js'
 import { applyToServers, type KnownServer } from './known-servers.js'
 import { heldBack, type Holds, withoutPause, withPause } from './holds.js'
 
@@ -58,6 +58,9 @@ export interface Lease {
   promptId: string
   at: number
   submittedSha256: string | undefined
+  /** What the service calls it, where it gives ids of its own. */
+  remote?: string
+  price?: Price
   /** An operator has stopped the slot while it was running. */
   isCancelled?: boolean
 }
@@ -71,6 +74,8 @@ export interface DoneSlot {
   /** 0 when it was taken over from an earlier run; absent in the snapshots of earlier versions. */
   attempt?: number
   server?: string
+  /** What was paid for it. */
+  price?: Price
 }
 
 export interface AttemptOutcome {
@@ -175,7 +180,7 @@ function applyToRun(run: RunState, event: RunEvent): void {
       return
     case 'attempt-submitted': {
       const lease = run.leases.get(event.slot)
-      if (lease?.attempt === event.attempt) lease.submittedSha256 = event.submittedSha256
+      if (lease?.attempt === event.attempt) noteReceipt(lease, event)
       return
     }
     case 'attempt-ended': {
@@ -388,9 +393,13 @@ function pickFinished({ at, state, reportSha256 }: Extract<FoundryEvent, { kind:
   return { at, state, ...(reportSha256 !== undefined && { reportSha256 }) }
 }
 
+function noteReceipt(lease: Lease, { submittedSha256, remote, price }: AttemptSubmitted): void {
+  Object.assign(lease, { submittedSha256, ...(remote !== undefined && { remote }), ...(price && { price }) })
+}
+
 function pickDone(event: SlotDone, server: string | undefined): DoneSlot {
-  const { file, sha256, traceSha256, renderHash, sizeBytes, attempt } = event
-  return { file, sha256, traceSha256, renderHash, sizeBytes, attempt, ...(server !== undefined && { server }) }
+  const { kind: _kind, at: _at, run: _run, slot: _slot, server: _told, ...done } = event
+  return { ...done, ...(server !== undefined && { server }) }
 }
 
 /** The attempt that gave the lost picture is told as one without a picture, and is not held against the job. */

@@ -1,6 +1,7 @@
 import type { FromSchema } from './from-schema.js'
 import { parameterSchema } from './parameter.js'
 import { families } from './template.js'
+import { nameText } from './text-forms.js'
 
 /** One literal input of one node. */
 export const inputRefSchema = {
@@ -33,6 +34,11 @@ export const bindingSchema = {
     $schema: { type: 'string' },
     title: { type: 'string', maxLength: 120 },
     family: { enum: families },
+    renderer: {
+      ...nameText,
+      examples: ['replicate'],
+      description: 'What alone renders it, where it is no graph of ComfyUI: its runs go to such servers',
+    },
     positive: { ...inputs, minItems: 1, description: 'Texts that receive the prompt' },
     negative: { ...inputs, description: 'Texts that receive the negative prompt; none where the model takes none' },
     seed: { ...inputs, minItems: 1 },

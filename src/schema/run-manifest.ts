@@ -33,6 +33,20 @@ export const manifestCompositeSchema = {
 } as const
 export type ManifestComposite = FromSchema<typeof manifestCompositeSchema>
 
+/** What pictures cost together, in one currency. */
+export const spendSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['currency', 'pictures', 'unknown'],
+  properties: {
+    currency: { type: 'string', description: 'e.g. USD' },
+    amount: { type: 'number', minimum: 0, description: 'Of those whose price is known; absent where none is' },
+    pictures: { ...count, description: 'Paid pictures' },
+    unknown: { ...count, description: 'Those of them whose price nobody knows' },
+  },
+} as const
+export type Spend = FromSchema<typeof spendSchema>
+
 /** `manifest.json`: what a run wrote. Beyond 5,000 images `parts` names files that hold them. */
 export const runManifestSchema = {
   $id: 'run-manifest/1',
@@ -60,6 +74,7 @@ export const runManifestSchema = {
         reused: count,
       },
     },
+    spent: { type: 'array', items: spendSchema, description: 'What paid services were paid for its pictures' },
     images: { type: 'array', items: manifestImageSchema },
     parts: {
       type: 'array',

@@ -37,12 +37,16 @@ export const loraSchema = {
 } as const
 export type Lora = FromSchema<typeof loraSchema>
 
-/** A LoRA that was asked for and that the picture is rendered without. */
+/** Something that was asked for and that the picture is rendered without: a LoRA, or the negative prompt. */
 export const leftOutSchema = {
   type: 'object',
   additionalProperties: false,
-  required: ['talent', 'reason'],
-  properties: { talent: { type: 'string', description: 'Talent id' }, reason: { type: 'string' } },
+  required: ['reason'],
+  properties: {
+    talent: { type: 'string', description: 'Talent id, of a LoRA' },
+    what: { enum: ['negative'], description: 'What it is, where it is no LoRA' },
+    reason: { type: 'string' },
+  },
 } as const
 export type LeftOut = FromSchema<typeof leftOutSchema>
 
@@ -62,7 +66,7 @@ export const mixSchema = {
     leftOut: {
       type: 'array',
       items: leftOutSchema,
-      description: 'LoRAs that were asked for and are not part of the picture',
+      description: 'What was asked for and is not part of the picture',
     },
     sliders: { type: 'object', additionalProperties: { type: 'number' } },
     palette: { type: 'object', additionalProperties: { type: 'string' }, description: 'Hex colours of the persona' },

@@ -17,6 +17,18 @@ export const modelUseSchema = {
 } as const
 export type ModelUse = FromSchema<typeof modelUseSchema>
 
+/** What a picture costs. */
+export const priceSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['currency'],
+  properties: {
+    amount: { type: 'number', minimum: 0, description: 'Absent where nobody knows: never 0 for that' },
+    currency: { type: 'string', description: 'e.g. USD' },
+  },
+} as const
+export type Price = FromSchema<typeof priceSchema>
+
 const words = {
   anyOf: [
     { type: 'array', items: fragmentSchema },
@@ -96,7 +108,7 @@ export const requestPartSchema = {
     leftOut: {
       type: 'array',
       items: leftOutSchema,
-      description: 'LoRAs that were asked for and that the picture was rendered without',
+      description: 'What was asked for and that the picture was rendered without',
     },
     models: { type: 'array', items: modelUseSchema },
     plugins: {
@@ -142,6 +154,7 @@ export const resultPartSchema = {
       },
     },
     timings: { type: 'object', additionalProperties: { type: 'number' }, description: 'Milliseconds by stage' },
+    price: { ...priceSchema, description: 'What was paid for it, where it was rendered by a paid service' },
     committedAt: { type: 'string' },
     draft: { type: 'boolean' },
     reusedFrom: {

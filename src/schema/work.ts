@@ -152,6 +152,9 @@ const causes = [
   'unreachable',
   'unknown-outcome',
   'refused',
+  'moderated',
+  'in-doubt',
+  'locked-out',
 ] as const
 
 const ofServer = { worker: nameText, server: nameText } as const

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { FoundryError, reasonOf } from '../errors.js'
 import type { RenderedFacts } from '../farm/open-run.js'
 import { pause } from '../farm/signal.js'
+import type { Told } from '../farm/attempts.js'
 import type { AttemptBook } from '../farm/worker-host.js'
 import type { Job } from '../plan/job.js'
 import { type Attempt, RenderFailure } from '../plugins/contract.js'
@@ -81,9 +82,14 @@ export class RemoteBook implements AttemptBook {
   }
 
   /** Nothing waits for it: the picture tells it again. */
-  submitted({ id: job }: Job, { number: attempt }: Attempt, submittedSha256: string): Promise<void> {
+  submitted({ id: job }: Job, { number: attempt }: Attempt, { submittedSha256 }: Told): Promise<void> {
     void this.tell('submitted', { job, attempt, submittedSha256 })
     return Promise.resolve()
+  }
+
+  /** Services that give ids of their own are paid, and no worker has one. */
+  remotes(): ReadonlySet<string> {
+    return new Set()
   }
 
   async failed(job: Job, attempt: Attempt, server: string, { reason, message }: RenderFailure): Promise<void> {

@@ -32,10 +32,14 @@ t.test('sameAddresses finds servers that are listed twice', async t => {
     { name: 'g', url: 'draft' },
     { name: 'h', url: 'draft' },
     { name: 'i', url: 'no address' },
-  ]
+    { name: 'j', provider: 'hosted' },
+    { name: 'k', provider: 'hosted' },
+    { name: 'l', provider: 'other' },
+  ].map(entry => ({ provider: 'comfyui', ...entry }))
   t.strictSame(sameAddresses(servers), [
     ['a', 'b'],
     ['e', 'f'],
+    ['j', 'k'],
   ])
 })
 

@@ -35,6 +35,13 @@ const cases: Record<string, [(fit: Fitness) => void, RegExp | undefined, boolean
   'one that was forgiven': [fit => (fail(fit, 'a', 'b', 'c'), fit.forgive()), undefined, true],
   'one that lacks something': [fit => fit.hold(group(), 'no "a.safetensors"'), /everything: no "a\.safe/, true],
   'one that may be another by now': [fit => (fit.hold(group(), 'no "a"'), fit.forgetLacks()), undefined, true],
+  'one whose account has no credit': [
+    fit => fit.lockOut('no credit'),
+    /^Its account may not render: no credit\. It is tried again in 300 s, .*servers forgive gpu1/,
+    false,
+  ],
+  'one whose account was looked after': [fit => (fit.lockOut('no credit'), fit.forgive()), undefined, true],
+  'one whose account pays again': [fit => (fit.lockOut('no credit'), fit.proveWell()), undefined, true],
   'one without memory': [fit => fit.beCareful(), /^It ran out of memory and gets one job at a time$/, true],
 }
 for (const [title, [act, sentence, isTaking, entry]] of Object.entries(cases)) {

@@ -24,6 +24,7 @@ async function choose(template: Template, wish: Partial<WorkflowWish>) {
     family: undefined,
     usualFamily: 'sd15',
     byFamily,
+    renderer: 'comfyui',
     ...wish,
   } as const
   return { chosen: await chooseWorkflow(template, whole, { library, problems }), problems }

@@ -233,3 +233,23 @@ t.test('owner, drops and orphans are part of the state', async t => {
   t.equal(state.orphans, 1)
   t.equal(runOf(state).slots.length, 1, 'a run is accepted once')
 })
+
+t.test('what a service told of an attempt is known after a replay, and its price goes with the picture', async t => {
+  const price = { amount: 0.04, currency: 'USD' }
+  const submitted = (attempt: number): FoundryEvent => ({
+    kind: 'attempt-submitted',
+    at,
+    run,
+    slot: 0,
+    attempt,
+    submittedSha256: 's',
+    remote: 'r1',
+    price,
+  })
+  const lease = replay(accepted(), leased(2), submitted(1), submitted(2)).runs.get(run)?.leases.get(0)
+  t.match(lease, { attempt: 2, submittedSha256: 's', remote: 'r1', price, at: at + 2 })
+  const other = replay(accepted(), leased(2), submitted(1)).runs.get(run)?.leases.get(0)
+  t.equal(other?.remote, undefined, 'one of an earlier attempt says nothing')
+  const state = replay(accepted(), leased(), submitted(1), { ...done(), price } as FoundryEvent).runs.get(run)
+  t.same(state?.done.get(0)?.price, price)
+})

@@ -16,7 +16,9 @@ async function facts(folder: string, name: string) {
 }
 
 t.test('the shipped workflows make pictures of exactly the size that is set', async t => {
-  for (const name of (await readdir(join(root, 'workflows'))).filter(each => each.endsWith('.json')))
+  const files = (await readdir(join(root, 'workflows'))).filter(each => each.endsWith('.json'))
+  // A hosted service gives what it likes.
+  for (const name of files.filter(each => !each.startsWith('replicate-')))
     t.match(await facts('workflows', name), { keeps: true, size: { width: Number, height: Number } }, name)
 })
 
