@@ -36,6 +36,8 @@ export interface FarmOptions {
 
 /** Where no server answers here, workers on other machines are waited for. */
 const remoteAnswerMsMax = 10_000
+/** Descriptions of all node classes are some megabytes. */
+const objectInfoMsMax = 60_000
 
 /** Jobs meet servers: gives each free place what it had best render next, and takes back what waits at the wrong one. */
 export class Farm implements FarmSide {
@@ -230,7 +232,7 @@ export class Farm implements FarmSide {
     if (server !== undefined) this.find(server)
     if (this.answering(server).length === 0) await this.look()
     for (const worker of this.answering(server)) {
-      const classes = await worker.objectInfo()
+      const classes = await worker.connection.objectInfo?.(AbortSignal.timeout(objectInfoMsMax))
       if (classes) return { server: worker.entry.name, classes }
     }
     return undefined

@@ -234,11 +234,6 @@ export class ServerWorker {
     await this.working.giveUp(isMeant)
   }
 
-  /** Descriptions of its node classes, where its provider tells them. */
-  async objectInfo(): Promise<Readonly<Record<string, unknown>> | undefined> {
-    return this.connection.objectInfo?.(this.abort.signal)
-  }
-
   /** Renders a job by itself, beside the farm's own work. */
   async renderOnce(job: Job): Promise<{ bytes: Buffer; server: string; submittedSha256: string }> {
     await this.checked.check(job)
