@@ -15,6 +15,9 @@ export interface FrozenFacts extends HomeFacts {
   finishedMeanwhile: number
 }
 
+/** Beside twice what the rendering takes. */
+const endMsMin = 60_000
+
 /** Stops a daemon at work for a while, as a suspended machine does; its servers go on. Others try to take its home meanwhile. */
 export async function freezeDaemon(
   folder: string,
@@ -40,7 +43,7 @@ export async function freezeDaemon(
     const renders = rendersOf(draft.ledgerFile)
     const finishedMeanwhile = renders.filter(({ endedAt = 0 }) => endedAt > frozenAt && endedAt < thawedAt).length
     daemon.child.kill('SIGCONT')
-    await until('the end', () => isFinished(home), 60_000)
+    await until('the end', () => isFinished(home), endMsMin + 2 * slots * jobMs)
     daemon.child.kill('SIGTERM')
     const code = await daemon.ended
     const facts = await checkHome(home, { renders: rendersOf(draft.ledgerFile) })
