@@ -29,6 +29,7 @@ export function watchDelay(): DelayMonitor {
 export function metricsText(foundry: Foundry, delay: DelayMonitor): string {
   const intake = foundry.intake?.status()
   const servers = foundry.farm.status()
+  const memory = process.memoryUsage()
   const lines = [
     ...metric(
       'foundry_slots',
@@ -80,7 +81,11 @@ export function metricsText(foundry: Foundry, delay: DelayMonitor): string {
       'Delay of the event loop since the last reading, the interval of 10 ms included',
       Object.entries(delay.take()).map(([quantile, value]) => [{ quantile }, value]),
     ),
-    ...metric('process_resident_memory_bytes', 'gauge', 'Resident memory', [[{}, process.memoryUsage.rss()]]),
+    ...metric('process_resident_memory_bytes', 'gauge', 'Resident memory', [[{}, memory.rss]]),
+    ...metric('nodejs_heap_size_used_bytes', 'gauge', 'Used by objects, garbage included', [[{}, memory.heapUsed]]),
+    ...metric('nodejs_external_memory_bytes', 'gauge', 'Outside of the heap, for objects in it', [
+      [{}, memory.external],
+    ]),
     ...metric('process_start_time_seconds', 'gauge', 'Start of the process', [[{}, foundry.startedAt / 1000]]),
   ]
   return `${lines.join('\n')}\n`

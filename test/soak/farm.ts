@@ -41,8 +41,8 @@ const daemon = await startDaemon(home, { MALLOC_ARENA_MAX: '2' })
 const url = apiUrlOf(home)
 const acts: ExpectedAct[] = []
 const listMs: number[] = []
-/** The least of each minute: what a contact sheet takes for a moment is no growth. */
-const memory: { minute: number; mb: number }[] = []
+/** The least of each minute: what a contact sheet takes for a moment, and garbage, is no growth. */
+const memory: { minute: number; mb: number; heapMb: number }[] = []
 const counts = { orders: 0, cancelled: 0, changed: 0, removed: 0 }
 const begin = performance.now()
 const minute = () => (performance.now() - begin) / 60_000
@@ -59,10 +59,10 @@ for (let turn = 1; minute() < soak.minutes; turn++) {
     counts.changed += await act('run-changed', changed.run, 'POST', 'priority', { weight: 1 + (turn % weightMax) })
   for (const { run, state } of runs)
     if (['done', 'cancelled'].includes(state)) counts.removed += await act('run-removed', run, 'DELETE', '')
-  const now = { minute: Math.floor(minute()), mb: await residentMb() }
+  const now = { minute: Math.floor(minute()), ...(await memoryMb()) }
   const last = memory.at(-1)
   if (last?.minute !== now.minute) memory.push(now)
-  else last.mb = Math.min(last.mb, now.mb)
+  else Object.assign(last, { mb: Math.min(last.mb, now.mb), heapMb: Math.min(last.heapMb, now.heapMb) })
   await sleep(2000)
 }
 for (const { run, state } of await list()) if (!isEnded(state)) await act('run-cancelled', run, 'POST', 'cancel')
@@ -90,6 +90,7 @@ soak.tell(
     attempts,
     listP95Ms,
     residentMb: memory.map(({ mb }) => Math.round(mb)),
+    heapMb: memory.map(({ heapMb }) => Math.round(heapMb)),
     slopeMbPerHour: slope,
     problems: problems.slice(0, 20),
   },
@@ -119,9 +120,10 @@ async function act(kind: ExpectedAct['kind'], run: string, method: string, path:
   return 1
 }
 
-async function residentMb(): Promise<number> {
+async function memoryMb(): Promise<{ mb: number; heapMb: number }> {
   const text = await (await fetch(`${url}/metrics`)).text()
-  return Number(/^process_resident_memory_bytes (\d+)$/m.exec(text)?.[1]) / 2 ** 20
+  const read = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]) / 2 ** 20
+  return { mb: read('process_resident_memory_bytes'), heapMb: read('nodejs_heap_size_used_bytes') }
 }
 
 /** Of the line that lies least far from the points, per minute. */

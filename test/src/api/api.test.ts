@@ -111,6 +111,7 @@ t.test('API serves a run from its acceptance to its end', async t => {
   for (const line of ['foundry_slots{state="done"} 1', 'foundry_runs 1', 'foundry_server_ready{server="draft"} 1'])
     t.ok(metrics.includes(`\n${line}\n`), line)
   t.match(metrics, /\nnodejs_eventloop_delay_seconds\{quantile="0.99"\} \d/)
+  t.match(metrics, /\nnodejs_heap_size_used_bytes \d+\n/)
   t.match(await post('/runs/prune', { days: 1 }), { body: { removed: [] } })
   t.match(await ask(`/runs/${run}`, { method: 'DELETE' }), { body: { removed: [run] } })
   t.match(await ask(`/runs/${run}`), { status: 404, body: { error: { code: 'RUN_UNKNOWN' } } })
