@@ -37,6 +37,19 @@ const oneOf = (...values: string[]): InputRule => ({ type: 'string', enum: value
 
 const commonRatios = ['1:1', '16:9', '3:2', '2:3', '4:5', '5:4', '9:16', '3:4', '4:3']
 const webpJpgPng = oneOf('webp', 'jpg', 'png')
+/** What the first generation takes; the older model a few more. */
+const flux1: Readonly<Record<string, InputRule>> = {
+  prompt,
+  seed,
+  image_prompt: { type: 'uri' },
+  aspect_ratio: oneOf('custom', ...commonRatios),
+  width: integer(256, 1440),
+  height: integer(256, 1440),
+  safety_tolerance: integer(1, 6),
+  prompt_upsampling: flag,
+  output_format: webpJpgPng,
+  output_quality: quality,
+}
 
 /** Inputs as their version pages gave them in 2026. A price that Replicate's own pages did not give is unknown. */
 export const shippedModels: readonly Model[] = [
@@ -74,18 +87,7 @@ export const shippedModels: readonly Model[] = [
   },
   {
     id: 'black-forest-labs/flux-1.1-pro',
-    inputs: {
-      prompt,
-      seed,
-      image_prompt: { type: 'uri' },
-      aspect_ratio: oneOf('custom', ...commonRatios),
-      width: integer(256, 1440),
-      height: integer(256, 1440),
-      safety_tolerance: integer(1, 6),
-      prompt_upsampling: flag,
-      output_format: webpJpgPng,
-      output_quality: quality,
-    },
+    inputs: flux1,
     referencesMax: 1,
     price: { currency },
     successor: 'black-forest-labs/flux-2-pro',
@@ -93,19 +95,10 @@ export const shippedModels: readonly Model[] = [
   {
     id: 'black-forest-labs/flux-pro',
     inputs: {
-      prompt,
-      seed,
-      image_prompt: { type: 'uri' },
-      aspect_ratio: oneOf('custom', ...commonRatios),
-      width: integer(256, 1440),
-      height: integer(256, 1440),
+      ...flux1,
       steps: integer(1, 50),
       guidance: { type: 'number', minimum: 2, maximum: 5 },
       interval: { type: 'number', minimum: 1, maximum: 4 },
-      safety_tolerance: integer(1, 6),
-      prompt_upsampling: flag,
-      output_format: webpJpgPng,
-      output_quality: quality,
     },
     referencesMax: 1,
     price: { amount: 0.055, currency },

@@ -183,8 +183,8 @@ export interface Gate {
   close?(): void | Promise<void>
 }
 
-/** A job that is about to be made. Private words are among the words: a gate writes them nowhere, its reasons included. */
-export interface DispatchFacts {
+/** What every gate learns of a slot. */
+export interface SlotFacts {
   run: string
   slot: string
   subject: string
@@ -192,6 +192,10 @@ export interface DispatchFacts {
   view: string
   seed: number
   renderer: string
+}
+
+/** A job that is about to be made. Private words are among the words: a gate writes them nowhere, its reasons included. */
+export interface DispatchFacts extends SlotFacts {
   family: string
   workflow: string
   /** Pixels. */
@@ -212,14 +216,7 @@ export type DispatchVerdict =
   | { verdict: 'refuse'; reason: string }
 
 /** A rendered picture that is about to be committed. */
-export interface PictureFacts {
-  run: string
-  slot: string
-  subject: string
-  template: string
-  view: string
-  seed: number
-  renderer: string
+export interface PictureFacts extends SlotFacts {
   server: string
   attempt: number
   /** The file as the server gave it. Not to be changed. */

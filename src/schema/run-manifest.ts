@@ -3,6 +3,13 @@ import { runStates } from './run.js'
 import { sha256Text as hash } from './text-forms.js'
 
 const count = { type: 'integer', minimum: 0 } as const
+/** A file with its trace. */
+const traced = {
+  file: { type: 'string', description: 'Path under the run folder' },
+  sha256: hash,
+  trace: { type: 'string' },
+  traceSha256: hash,
+} as const
 
 /** One picture of a run manifest, with the hash of its trace. */
 export const manifestImageSchema = {
@@ -10,10 +17,7 @@ export const manifestImageSchema = {
   required: ['slot', 'file', 'sha256', 'trace', 'traceSha256'],
   properties: {
     slot: { type: 'string' },
-    file: { type: 'string', description: 'Path under the run folder' },
-    sha256: hash,
-    trace: { type: 'string' },
-    traceSha256: hash,
+    ...traced,
   },
 } as const
 export type ManifestImage = FromSchema<typeof manifestImageSchema>
@@ -25,10 +29,7 @@ export const manifestCompositeSchema = {
   properties: {
     subject: { type: 'string' },
     template: { type: 'string' },
-    file: { type: 'string', description: 'Path under the run folder' },
-    sha256: hash,
-    trace: { type: 'string' },
-    traceSha256: hash,
+    ...traced,
   },
 } as const
 export type ManifestComposite = FromSchema<typeof manifestCompositeSchema>

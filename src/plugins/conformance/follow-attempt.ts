@@ -10,6 +10,17 @@ export function attemptOf(job: Job, number: number): Attempt {
   return { job: job.id, number, promptId }
 }
 
+/** The first attempt of a good job, handed over. */
+export async function submitted(
+  { connection, makeJob, signal }: { connection: Connection; makeJob: (seed: number) => Job; signal: AbortSignal },
+  seed = 1,
+): Promise<Attempt> {
+  const job = makeJob(seed)
+  const attempt = attemptOf(job, 1)
+  await connection.submit(job, attempt, signal)
+  return attempt
+}
+
 /** The reason of the failure that a promise rejects with. */
 export async function reasonOf(promise: Promise<unknown>): Promise<string> {
   try {

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { createHash } from 'node:crypto'
 import { RenderFailure } from '../contract.js'
-import { attemptOf, collect, failureReason, outputsOf, reasonOf, untilFound } from './follow-attempt.js'
+import { attemptOf, collect, failureReason, outputsOf, reasonOf, submitted, untilFound } from './follow-attempt.js'
 import type { ProviderPromise } from './provider-subject.js'
 
 /** Longest time that a job on a server made slow takes. */
@@ -62,9 +62,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
   },
   'follow tells start, outputs and end, the end last and once': {
     async test({ connection, makeJob, signal }) {
-      const job = makeJob(1)
-      const attempt = attemptOf(job, 1)
-      await connection.submit(job, attempt, signal)
+      const attempt = await submitted({ connection, makeJob, signal })
       const events = await collect(connection.follow(attempt, signal))
       const kinds = events.map(event => event.kind)
       assert.equal(kinds.at(-1), 'finished')
@@ -77,9 +75,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
   },
   'follow may begin after the job has ended, and be called again': {
     async test({ connection, makeJob, signal }) {
-      const job = makeJob(1)
-      const attempt = attemptOf(job, 1)
-      await connection.submit(job, attempt, signal)
+      const attempt = await submitted({ connection, makeJob, signal })
       await untilFound(connection, attempt, 'done')
       const first = outputsOf(await collect(connection.follow(attempt, signal)))
       const second = outputsOf(await collect(connection.follow(attempt, signal)))
@@ -106,9 +102,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
     needs: ['slowDown'],
     async test({ connection, makeJob, controls, signal }) {
       await controls.slowDown?.(slowJobMs)
-      const job = makeJob(1)
-      const attempt = attemptOf(job, 1)
-      await connection.submit(job, attempt, signal)
+      const attempt = await submitted({ connection, makeJob, signal })
       const stopper = new AbortController()
       const following = collect(connection.follow(attempt, stopper.signal))
       await untilFound(connection, attempt, 'running')
@@ -121,9 +115,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
     needs: ['slowDown', 'dropEvents'],
     async test({ connection, makeJob, controls, signal }) {
       await controls.slowDown?.(slowJobMs)
-      const job = makeJob(1)
-      const attempt = attemptOf(job, 1)
-      await connection.submit(job, attempt, signal)
+      const attempt = await submitted({ connection, makeJob, signal })
       const following = collect(connection.follow(attempt, signal))
       await untilFound(connection, attempt, 'running')
       await controls.dropEvents?.()
@@ -135,9 +127,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
     async test({ connection, makeJob, controls, signal }) {
       await controls.silenceEvents?.()
       for (const seed of [1, 2]) {
-        const job = makeJob(seed)
-        const attempt = attemptOf(job, 1)
-        await connection.submit(job, attempt, signal)
+        const attempt = await submitted({ connection, makeJob, signal }, seed)
         assert.equal(outputsOf(await collect(connection.follow(attempt, signal))).length, 1)
       }
     },
@@ -161,9 +151,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
     needs: ['slowDown', 'restartEmpty'],
     async test({ connection, makeJob, controls, signal }) {
       await controls.slowDown?.(10_000)
-      const job = makeJob(1)
-      const attempt = attemptOf(job, 1)
-      await connection.submit(job, attempt, signal)
+      const attempt = await submitted({ connection, makeJob, signal })
       const following = collect(connection.follow(attempt, signal))
       await untilFound(connection, attempt, 'running')
       await controls.restartEmpty?.()
@@ -176,9 +164,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
     async test({ connection, makeJob, signal }) {
       const hashes = []
       for (const seed of [1, 2]) {
-        const job = makeJob(seed)
-        const attempt = attemptOf(job, 1)
-        await connection.submit(job, attempt, signal)
+        const attempt = await submitted({ connection, makeJob, signal }, seed)
         const [output] = outputsOf(await collect(connection.follow(attempt, signal)))
         assert(output)
         const bytes = await connection.fetch(output, signal)
@@ -197,9 +183,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
   'fetch never gives a part of a picture': {
     needs: ['truncateNextPicture'],
     async test({ connection, makeJob, controls, signal }) {
-      const job = makeJob(1)
-      const attempt = attemptOf(job, 1)
-      await connection.submit(job, attempt, signal)
+      const attempt = await submitted({ connection, makeJob, signal })
       const [output] = outputsOf(await collect(connection.follow(attempt, signal)))
       assert(output)
       const whole = await connection.fetch(output, signal)
@@ -255,9 +239,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
     needs: ['slowDown'],
     async test({ connection, makeJob, controls, signal }) {
       await controls.slowDown?.(10_000)
-      const job = makeJob(1)
-      const attempt = attemptOf(job, 1)
-      await connection.submit(job, attempt, signal)
+      const attempt = await submitted({ connection, makeJob, signal })
       const following = collect(connection.follow(attempt, signal))
       await untilFound(connection, attempt, 'running')
       assert.equal(await connection.cancel(attempt, signal), 'gone')
@@ -267,9 +249,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
   },
   'cancel tells that a job had ended': {
     async test({ connection, makeJob, signal }) {
-      const job = makeJob(1)
-      const attempt = attemptOf(job, 1)
-      await connection.submit(job, attempt, signal)
+      const attempt = await submitted({ connection, makeJob, signal })
       await untilFound(connection, attempt, 'done')
       assert.equal(await connection.cancel(attempt, signal), 'ran')
     },
@@ -277,9 +257,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
   'forget makes a settled attempt unknown': {
     async test({ connection, makeJob, signal }) {
       if (!connection.forget) return
-      const job = makeJob(1)
-      const attempt = attemptOf(job, 1)
-      await connection.submit(job, attempt, signal)
+      const attempt = await submitted({ connection, makeJob, signal })
       await collect(connection.follow(attempt, signal))
       await connection.forget(attempt, signal)
       assert.equal(await connection.find(attempt, signal), 'unknown')
@@ -301,9 +279,7 @@ export const providerPromises: Readonly<Record<string, ProviderPromise>> = {
     needs: ['slowDown'],
     async test({ connection, makeJob, controls, signal }) {
       await controls.slowDown?.(10_000)
-      const job = makeJob(1)
-      const attempt = attemptOf(job, 1)
-      await connection.submit(job, attempt, signal)
+      const attempt = await submitted({ connection, makeJob, signal })
       const following = collect(connection.follow(attempt, signal))
       await untilFound(connection, attempt, 'running')
       await connection.close()
