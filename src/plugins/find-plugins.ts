@@ -20,7 +20,7 @@ export interface FoundPlugin extends PluginFacts {
   from: PluginOrigin
   /** Its ES module, where it has code. */
   code?: string
-  /** Of its code. */
+  /** Of its code, where it was asked for. */
   sha256?: string
 }
 
@@ -34,13 +34,12 @@ const pluginsMax = 500
 
 /**
  * The plugins of the package, of the configured folders, of packages beside the home, and of the home, each in a folder of its own. A later
- * one replaces one of the same name. Nothing of them is run.
+ * one replaces one of the same name. Nothing of them is run; their code is read only where its hash is asked for.
  */
-export async function findPlugins({
-  pluginFolders,
-  paths,
-  version,
-}: Pick<Config, 'pluginFolders' | 'paths' | 'version'>): Promise<{ found: FoundPlugin[]; problems: Problem[] }> {
+export async function findPlugins(
+  { pluginFolders, paths, version }: Pick<Config, 'pluginFolders' | 'paths' | 'version'>,
+  { isHashed }: { isHashed: boolean },
+): Promise<{ found: FoundPlugin[]; problems: Problem[] }> {
   const places = [
     ...(await placesIn(join(packageRoot, 'plugins'), 'package')),
     ...(await Promise.all(pluginFolders.map(folder => placesIn(folder, 'pluginFolders')))).flat(),
@@ -51,19 +50,19 @@ export async function findPlugins({
   const problems: Problem[] = pluginFolders.filter(each => !existsSync(each)).map(missingFolder)
   const byName = new Map<string, { plugin: FoundPlugin; problems: Problem[] }>()
   for (const place of places) {
-    const read = await readPlace(place, version)
+    const read = await readPlace(place, version, isHashed)
     byName.set(read.plugin.name, read)
   }
   const read = [...byName.values()]
   return { found: read.map(({ plugin }) => plugin), problems: [...problems, ...read.flatMap(each => each.problems)] }
 }
 
-/** One plugin by its folder. */
+/** One plugin by its folder, with the hash of its code. */
 export async function findPlugin(
   folder: string,
   version: string,
 ): Promise<{ plugin: FoundPlugin; problems: Problem[] }> {
-  return readPlace({ folder, file: folder.split(/[\\/]/).at(-1) ?? folder, from: 'pluginFolders' }, version)
+  return readPlace({ folder, file: folder.split(/[\\/]/).at(-1) ?? folder, from: 'pluginFolders' }, version, true)
 }
 
 async function placesIn(parent: string, from: PluginOrigin): Promise<Place[]> {
@@ -102,6 +101,7 @@ function isPackageName(name: string): boolean {
 async function readPlace(
   { folder, file, from }: Place,
   foundry: string,
+  isHashed: boolean,
 ): Promise<{ plugin: FoundPlugin; problems: Problem[] }> {
   const name = folder.split(/[\\/]/).at(-1) ?? folder
   const { facts, problems } = await readPluginFacts(folder, { name, file })
@@ -110,7 +110,8 @@ async function readPlace(
   if (from === 'package') plugin.version = foundry
   try {
     const code = await codeOf(folder, { main: facts.main, from })
-    if (code) Object.assign(plugin, { code: code.file, sha256: await hashPlugin(code.folder) })
+    if (code) plugin.code = code.file
+    if (code && isHashed) plugin.sha256 = await hashPlugin(code.folder)
   } catch (error) {
     problems.push({ severity: 'error', code: 'PLUGIN_BROKEN', file, message: `It cannot be read: ${reasonOf(error)}` })
   }

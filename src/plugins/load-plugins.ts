@@ -53,7 +53,7 @@ const loadLimitMs = 10_000
  * cannot be used is told with all that is wrong, and the others go on.
  */
 export async function loadPlugins(config: PluginConfig): Promise<LoadedPlugins> {
-  const { found, usable, problems } = await resolvePlugins(config)
+  const { found, usable, problems } = await resolvePlugins(config, { isHashed: true })
   problems.push(...unusedOptions(config, found))
   const plugins: PluginFolder[] = []
   for (const each of usable) {
@@ -68,11 +68,15 @@ export async function loadPlugins(config: PluginConfig): Promise<LoadedPlugins> 
   return { plugins, leftOut, problems }
 }
 
-/** The plugins as they lie there now, and those that may be used, each behind what it needs. Runs nothing: enough for data. */
+/**
+ * The plugins as they lie there now, and those that may be used, each behind what it needs. Runs nothing: enough for data. Code is hashed in
+ * strict mode, or where asked for.
+ */
 export async function resolvePlugins(
   config: Pick<Config, 'pluginFolders' | 'paths' | 'version' | 'strictPlugins'>,
+  { isHashed = config.strictPlugins } = {},
 ): Promise<{ found: FoundPlugin[]; usable: FoundPlugin[]; problems: Problem[] }> {
-  const { found, problems } = await findPlugins(config)
+  const { found, problems } = await findPlugins(config, { isHashed })
   if (config.strictPlugins) problems.push(...findChanged(found, await readRemembered(config.paths.pluginCode)))
   const whole = found.filter(each => !isFaulty(each, problems))
   const { order, problems: unmet } = resolveNeeds(whole, config.version)
