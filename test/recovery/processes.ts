@@ -96,9 +96,9 @@ export interface Command {
   kill(): Promise<void>
 }
 
-/** `foundry …` as a process. */
-export function foundry(args: readonly string[], env: Record<string, string> = {}): Command {
-  const child = spawn(...plainNode([join(output, 'src/cli/main.js'), ...args]), {
+/** `foundry …` as a process; `flags` are those of Node, where it is not to live for some seconds only. */
+export function foundry(args: readonly string[], env: Record<string, string> = {}, flags?: readonly string[]): Command {
+  const child = spawn(...plainNode([join(output, 'src/cli/main.js'), ...args], flags), {
     env: { ...process.env, FOUNDRY_SERVER: '', FOUNDRY_FAILPOINTS: '', NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -125,8 +125,12 @@ export function foundry(args: readonly string[], env: Record<string, string> = {
 }
 
 /** `foundry daemon` that has told it is ready. */
-export async function startDaemon(home: string, env: Record<string, string> = {}): Promise<Command> {
-  const daemon = foundry(['daemon', '--home', home, '--port', '0'], env)
+export async function startDaemon(
+  home: string,
+  env: Record<string, string> = {},
+  flags?: readonly string[],
+): Promise<Command> {
+  const daemon = foundry(['daemon', '--home', home, '--port', '0'], env, flags)
   await daemon.says('daemon ready')
   return daemon
 }

@@ -21,7 +21,9 @@ const weightMax = 90
 const listP95MsMax = 200
 const slopeMbPerHourMax = 5
 /** Before, memory is still filled with what stays; over less than an hour, the slope is noise. */
-const warmUpShare = 0.4
+const warmUpShare = 0.25
+/** Of as many minutes the least counts: memory comes down to what is held once in a while, and is above it by chance. */
+const floorMinutes = 5
 const slopeMinutesMin = 60
 
 interface Run {
@@ -36,12 +38,13 @@ const drafts: Draft[] = []
 for (let at = 1; at <= servers; at++)
   drafts.push(await startDraft(`${place}/gpu${at}.jsonl`, { faults: { prepared: true, jobMs: 400 } }))
 makeHome(home, { slots: 0, servers: drafts.map(({ url }, at) => ({ name: `gpu${at + 1}`, url })) })
-// As the systemd unit starts it.
-const daemon = await startDaemon(home, { MALLOC_ARENA_MAX: '2' })
+// As the systemd unit starts it, but that its garbage is collected at known times.
+const flags = ['--expose-gc', '--import', new URL('collect-garbage.js', import.meta.url).href]
+const daemon = await startDaemon(home, { MALLOC_ARENA_MAX: '2' }, flags)
 const url = apiUrlOf(home)
 const acts: ExpectedAct[] = []
 const listMs: number[] = []
-/** The least of each minute: what a contact sheet takes for a moment, and garbage, is no growth. */
+/** The least of each minute: what a contact sheet takes for a moment is no growth. */
 const memory: { minute: number; mb: number; heapMb: number }[] = []
 const counts = { orders: 0, cancelled: 0, changed: 0, removed: 0 }
 const begin = performance.now()
@@ -76,7 +79,8 @@ const renders = drafts.flatMap(({ ledgerFile }) => rendersOf(ledgerFile))
 const { problems, attempts } = await checkHome(home, { renders, extraRenders: Infinity, told })
 for (const draft of drafts) await draft.kill()
 
-const slope = slopeOf(memory.filter(({ minute }) => minute >= soak.minutes * warmUpShare)) * 60
+const settled = memory.filter(({ minute }) => minute >= soak.minutes * warmUpShare)
+const slope = slopeOf(floorsOf(settled)) * 60
 const isFlat = soak.minutes < slopeMinutesMin || slope <= slopeMbPerHourMax
 const listP95Ms = quantile(listMs, 0.95)
 soak.tell(
@@ -124,6 +128,16 @@ async function memoryMb(): Promise<{ mb: number; heapMb: number }> {
   const text = await (await fetch(`${url}/metrics`)).text()
   const read = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]) / 2 ** 20
   return { mb: read('process_resident_memory_bytes'), heapMb: read('nodejs_heap_size_used_bytes') }
+}
+
+/** The least of each `floorMinutes`. */
+function floorsOf(points: typeof memory): typeof memory {
+  const floors = new Map<number, (typeof memory)[number]>()
+  for (const point of points) {
+    const at = Math.floor(point.minute / floorMinutes)
+    if (point.mb < (floors.get(at)?.mb ?? Infinity)) floors.set(at, point)
+  }
+  return [...floors.values()]
 }
 
 /** Of the line that lies least far from the points, per minute. */
