@@ -26,7 +26,7 @@ import { refreshManifest } from './operations/runs.js'
 import { createShelfReader } from './operations/shelf.js'
 import { type WantedServer, wantedServers } from './operations/wanted-servers.js'
 import type { Job } from './plan/job.js'
-import { findEngine } from './plugins/find-engine.js'
+import { findEngine, openStorage } from './plugins/find-by-name.js'
 import { loadPlugins, nameForTrace, type PluginFolder, resolvePlugins } from './plugins/load-plugins.js'
 import { rememberCode } from './plugins/remembered-code.js'
 import { openGates } from './plugins/run-gates.js'
@@ -169,7 +169,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     }
     const desk = new Desk(host)
     const attempts = new Attempts(host, desk)
-    const work = openWork(config, plugins, { ledger, log, desk, attempts })
+    const work = await openWork(config, plugins, { ledger, log, desk, attempts, closers })
     const farm: Farm = new Farm({
       servers,
       desk,
@@ -246,22 +246,26 @@ async function namePlugins(config: Config, loaded: readonly PluginFolder[]): Pro
   return usable.map(({ name, version = '0.0.0' }) => names.get(name) ?? `${name}@${version}`)
 }
 
+type WorkParts = Pick<Foundry, 'ledger' | 'log' | 'desk'> & { attempts: Attempts; closers: (() => Promise<unknown>)[] }
+
 /** What workers on other machines do, where the configuration names an engine for them. */
-function openWork(
+async function openWork(
   { engine, paths, storage, resolveOptions }: Config,
   plugins: readonly PluginFolder[],
-  { ledger, log, desk, attempts }: Pick<Foundry, 'ledger' | 'log' | 'desk'> & { attempts: Attempts },
-): RemoteWork | undefined {
+  { ledger, log, desk, attempts, closers }: WorkParts,
+): Promise<RemoteWork | undefined> {
   if (!engine) return undefined
   // Two homes never share what they offer, also where both machines have them in the same folder.
   const home = sha256(`${hostname()}:${paths.home}`).slice(0, 16)
   const open = findEngine(plugins, { name: engine.name, options: resolveOptions(engine.options).options })
+  const opened = await openStorage(storage, { plugins, resolveOptions, log })
+  closers.unshift(() => opened.close())
   return new RemoteWork({
     attempts,
     desk,
     ledger,
     log,
-    storage: new SharedStorage(storage),
+    storage: new SharedStorage(opened),
     engine: { name: engine.name, home, options: shownOptions(engine.options), open: () => open({ log, home }) },
   })
 }

@@ -58,6 +58,7 @@ export interface Details {
   WORKER_UNKNOWN: { worker: string }
   ENGINE_NONE: Record<string, never>
   STORAGE_MISSING: { file: string }
+  STORAGE_AWAY: { storage: string; reason: string }
   TIMED_OUT: { what: string; limitMs: number }
   INTERRUPTED: { what: string }
   OPERATION_INVALID: { operation: string; problems: readonly Problem[] }
@@ -135,6 +136,8 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
     'This home has no engine that workers could get jobs through: set "engine" in its foundry.yaml, e.g. { name: bullmq }',
   STORAGE_MISSING: d =>
     `${d.file} does not lie in the storage: let "storage" of foundry.yaml and --storage of the worker be the same folder`,
+  STORAGE_AWAY: d =>
+    `The storage "${d.storage}" does not do what it is asked (${d.reason}): see that it can be reached from here`,
   TIMED_OUT: d => `${d.what} was not finished within ${d.limitMs} ms`,
   INTERRUPTED: d => `${d.what} was interrupted: the same command again continues where it stopped`,
   OPERATION_INVALID: d => `${d.operation} was asked wrongly: ${listProblems(d.problems)}`,

@@ -54,6 +54,7 @@ export const statusByCode: Record<ErrorCode, number> = {
   WORKER_UNKNOWN: 409,
   ENGINE_NONE: 404,
   STORAGE_MISSING: 422,
+  STORAGE_AWAY: 503,
   TIMED_OUT: 504,
   INTERRUPTED: 503,
   OPERATION_INVALID: 400,

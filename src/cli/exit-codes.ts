@@ -64,6 +64,7 @@ const codeByError: Record<ErrorCode, number> = {
   WORKER_UNKNOWN: exitCodes.badInput,
   ENGINE_NONE: exitCodes.badInput,
   STORAGE_MISSING: exitCodes.badInput,
+  STORAGE_AWAY: exitCodes.noServer,
   TIMED_OUT: exitCodes.timedOut,
   INTERRUPTED: exitCodes.interrupted,
   OPERATION_INVALID: exitCodes.badInput,

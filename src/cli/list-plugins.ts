@@ -61,9 +61,9 @@ function hooksOf({ provider, gate, observer }: PluginFolder): (keyof typeof hook
   ]
 }
 
-async function kindsOf({ folder, provider, engine, gate, observer }: PluginFolder): Promise<string[]> {
+async function kindsOf({ folder, provider, engine, storage, gate, observer }: PluginFolder): Promise<string[]> {
   const names = (await readdir(folder)).slice(0, entriesMax)
-  const code = [provider, engine, gate, observer].flatMap(each => (each ? [each.kind] : []))
+  const code = [provider, engine, storage, gate, observer].flatMap(each => (each ? [each.kind] : []))
   const data = [
     ...(names.some(name => /^style\.ya?ml$/i.test(name)) ? ['style'] : []),
     ...(names.some(name => /\.template\.ya?ml$/i.test(name)) ? ['template'] : []),

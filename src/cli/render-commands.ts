@@ -200,10 +200,13 @@ function addWorker(program: Command, host: CommandHost): void {
     .description(
       'Renders for the home of a daemon on another machine, on the servers of this one, until SIGTERM. The foundry.yaml of that home ' +
         'names an engine ("engine: { name: bullmq, options: { url: redis://… } }"); jobs come through it, pictures go through the ' +
-        'folder that both machines see. Any number of workers may come and go at any time.',
+        'folder that both machines see, or a storage plugin. Any number of workers may come and go at any time.',
     )
     .requiredOption('--owner <url>', 'address of the daemon')
-    .requiredOption('--storage <dir>', 'the folder that both see: "storage" of that foundry.yaml')
+    .option(
+      '--storage <dir>',
+      'the folder that both see (default: the plugin that "storage" of foundry.yaml names here)',
+    )
     .option('--name <name>', 'what it is called there (default: the name of this machine and the process)')
     .option('--token <name>', 'token of the daemon, as ${NAME} of the environment (default: FOUNDRY_API_TOKEN)')
     .option('--engine-url <url>', 'the engine, where its address is another one from here; ${NAME} as above')

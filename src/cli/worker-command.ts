@@ -1,13 +1,13 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
-import type { Config } from '../config/config.js'
+import type { Config, StorageConfig } from '../config/config.js'
 import { isAddress } from '../config/server-entry.js'
 import { isVariable } from '../config/variables.js'
 import { describeProblem, failure, FoundryError } from '../errors.js'
 import { serverOpener } from '../farm/open-servers.js'
 import type { QueueEngine } from '../plugins/contract.js'
-import { findEngine } from '../plugins/find-engine.js'
+import { findEngine, openStorage } from '../plugins/find-by-name.js'
 import { loadPlugins, type PluginFolder } from '../plugins/load-plugins.js'
 import { SharedStorage } from '../record/shared-storage.js'
 import { nameText } from '../schema/text-forms.js'
@@ -21,7 +21,7 @@ import type { Terminal } from './terminal.js'
 
 export interface WorkerFlags {
   owner: string
-  storage: string
+  storage?: string
   name?: string
   token?: string
   engineUrl?: string
@@ -33,13 +33,14 @@ export interface WorkerFlags {
 
 /** Runs until SIGTERM or SIGINT. Answers the exit code. */
 export async function runWorker(config: Config, terminal: Terminal, flags: WorkerFlags): Promise<number> {
-  const { storage, name = defaultName() } = flags
+  const { name = defaultName() } = flags
   checkFlags(flags, name)
   if (config.servers.length === 0)
     throw failure('USAGE_INVALID', {
       problem: 'The worker has no server',
       next: 'name one with --server URL, or --draft',
     })
+  const where = storageOf(config, flags.storage)
   const owner = flags.owner.replace(/\/+$/, '')
   const token = tokenOf(config, flags.token)
   const log = createLog(config)
@@ -50,6 +51,7 @@ export async function runWorker(config: Config, terminal: Terminal, flags: Worke
   void stop.then(() => asked.abort())
   const end = new AbortController()
   const opener = serverOpener(plugins, { log, signal: end.signal })
+  const storage = await openStorage(where, { plugins, resolveOptions: config.resolveOptions, log })
   try {
     const servers = await Promise.all(config.servers.map(entry => opener.open(entry)))
     const paid = servers.find(({ connection }) => connection.isPaid)
@@ -62,7 +64,7 @@ export async function runWorker(config: Config, terminal: Terminal, flags: Worke
       {
         name,
         link: new OwnerLink(owner, token),
-        storage: new SharedStorage(resolve(storage)),
+        storage: new SharedStorage(storage),
         servers,
         openEngine: told => openEngine(told, { config, plugins, log, url: flags.engineUrl }),
         log,
@@ -84,6 +86,7 @@ export async function runWorker(config: Config, terminal: Terminal, flags: Worke
   } finally {
     end.abort()
     await opener.close()
+    await storage.close()
     log.info('worker stopped')
   }
 }
@@ -95,6 +98,16 @@ async function openEngine(
 ): Promise<QueueEngine> {
   const wanted = resolved(own.config, { ...options, ...(own.url !== undefined && { url: own.url }) })
   return findEngine(own.plugins, { name, options: wanted })({ log: own.log, home })
+}
+
+/** The folder that was named, else the plugin that the foundry.yaml of this machine names. Throws USAGE_INVALID. */
+function storageOf({ storage }: Config, folder: string | undefined): StorageConfig {
+  if (folder !== undefined) return { folder: resolve(folder) }
+  if ('name' in storage) return storage
+  throw failure('USAGE_INVALID', {
+    problem: 'Nothing says where the worker shall put its pictures',
+    next: 'name the folder that both machines see with --storage, or a plugin with "storage" in the foundry.yaml here',
+  })
 }
 
 function checkFlags({ owner }: WorkerFlags, name: string): void {

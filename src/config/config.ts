@@ -52,8 +52,7 @@ export interface Config {
   engine: { name: string; options: Readonly<Record<string, unknown>> } | undefined
   /** Takes the secrets of engine options from the environment; says which are not set. */
   resolveOptions(options: Readonly<Record<string, unknown>>): { options: Record<string, unknown>; problems: Problem[] }
-  /** The folder that workers put their pictures into. */
-  storage: string
+  storage: StorageConfig
   /** Folders that hold plugins, beside those of the package and of the home. */
   pluginFolders: readonly string[]
   /** Whether code that has changed while its version has not is refused. */
@@ -63,6 +62,9 @@ export interface Config {
   fileStamp: FileStamp | undefined
   version: string
 }
+
+/** Where workers put their pictures: a folder, or a plugin with its options as written. */
+export type StorageConfig = { folder: string } | { name: string; options: Readonly<Record<string, unknown>> }
 
 /** What the command line may replace. */
 export interface ConfigFlags {
@@ -114,6 +116,8 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
   const token = fromEnvironment(file.api?.token, { env, path: 'api.token', tell }) ?? env['FOUNDRY_API_TOKEN']
   const engine = file.engine && { name: file.engine.name, options: file.engine.options ?? {} }
   if (engine) problems.push(...resolveOptions(engine.options, env).problems)
+  const storage = storageOf(file.storage ?? paths.shared, home)
+  if ('name' in storage) problems.push(...resolveOptions(storage.options, env).problems)
   if (hasErrors(problems)) throw failure('CONFIG_INVALID', { file: 'foundry.yaml', problems })
   const config: Config = {
     paths,
@@ -144,7 +148,7 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
     pluginOptions: file.plugins ?? {},
     engine,
     resolveOptions: options => resolveOptions(options, env),
-    storage: file.storage === undefined ? paths.shared : resolve(home, file.storage),
+    storage,
     pluginFolders: (file.pluginFolders ?? []).map(folder => resolve(home, folder)),
     strictPlugins: file.strictPlugins ?? false,
     failpoints: env['FOUNDRY_FAILPOINTS'],
@@ -152,6 +156,11 @@ export async function loadConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv, ver
     version,
   }
   return deepFreeze(config)
+}
+
+function storageOf(said: NonNullable<ConfigFile['storage']>, home: string): StorageConfig {
+  if (typeof said === 'string') return { folder: resolve(home, said) }
+  return { name: said.name, options: said.options ?? {} }
 }
 
 /** The nearest folder at or above `from` that is a home; `from` itself also where only its data folders say so. */

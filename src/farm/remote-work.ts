@@ -129,8 +129,7 @@ export class RemoteWork implements RemoteOutlook {
     this.attempts.takeUp(leftovers)
     if (this.state !== 'idle') return
     this.state = 'working'
-    const swept = await this.options.storage.sweep()
-    if (swept > 0) this.options.log.warn({ files: swept }, 'old files removed from the storage')
+    void this.sweepStorage()
     // One that is away must not keep the rest waiting.
     await Promise.race([this.openEngine(), sleep(openMsMax, undefined, { ref: false })])
     this.ticking = setInterval(() => {
@@ -353,6 +352,16 @@ export class RemoteWork implements RemoteOutlook {
     return this.opening
   }
 
+  private async sweepStorage(): Promise<void> {
+    const { storage, log } = this.options
+    try {
+      const swept = await storage.sweep()
+      if (swept > 0) log.warn({ files: swept }, 'old files removed from the storage')
+    } catch (error) {
+      log.error({ reason: reasonOf(error) }, 'the storage cannot be read now')
+    }
+  }
+
   private async look(): Promise<void> {
     const { log } = this.options
     try {
@@ -367,6 +376,8 @@ export class RemoteWork implements RemoteOutlook {
       this.wake()
     } catch (error) {
       log.error({ reason: reasonOf(error) }, 'workers could not be looked after')
+      // What failed once fails as often as it is tried.
+      await sleep(openAgainMs)
     }
   }
 

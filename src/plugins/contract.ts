@@ -8,12 +8,14 @@ import type { Job } from '../plan/job.js'
 import type { ServerEntry } from '../schema/config.js'
 import type { Fragment } from '../schema/run.js'
 import type { Price } from '../schema/trace.js'
+import type { Storage } from '../record/storage.js'
 
 export { defineErrors, FoundryError, describeProblem, hasErrors, reasonOf } from '../errors.js'
 export type { Problem } from '../errors.js'
 export type { FromSchema } from '../schema/from-schema.js'
 export type { Lora, Fragment } from '../schema/run.js'
 export type { ModelUse, Price, RequestPart } from '../schema/trace.js'
+export type { Storage } from '../record/storage.js'
 export type { ServerEntry } from '../schema/config.js'
 export type { Job, GraphJob, Slot } from '../plan/job.js'
 export { hashJson, isSha256 } from '../files/hash.js'
@@ -163,6 +165,17 @@ export interface PluginHost {
   log: Logger
 }
 
+/** Where workers on other machines put their pictures, until the owner of the home has them. */
+export interface StoragePlugin {
+  kind: 'storage'
+  name: string
+  version: string
+  /** JSON schema of `storage.options` of foundry.yaml. */
+  options: object
+  /** Rejects where the options cannot be right. What is only away now is told by the methods, each of which has a minute. */
+  open(options: Readonly<Record<string, unknown>>, host: PluginHost): Promise<Storage>
+}
+
 /** Judges what is about to be sent, and what is about to be kept. */
 export interface GatePlugin {
   kind: 'gate'
@@ -250,7 +263,7 @@ export interface ToldEvent {
   readonly [field: string]: unknown
 }
 
-export type CodePlugin = Provider | EnginePlugin | GatePlugin | ObserverPlugin
+export type CodePlugin = Provider | EnginePlugin | StoragePlugin | GatePlugin | ObserverPlugin
 
 /**
  * How the hooks of several plugins are joined. `chain`: one after the other, each sees what the one before has made of it ·

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url'
 import type { Config } from '../config/config.js'
 import { hasErrors, type Problem, reasonOf } from '../errors.js'
 import { validateValue } from '../files/validate.js'
-import type { CodePlugin, EnginePlugin, GatePlugin, ObserverPlugin, Provider } from './contract.js'
+import type { CodePlugin, EnginePlugin, GatePlugin, ObserverPlugin, Provider, StoragePlugin } from './contract.js'
 import { offerContract } from './contract-hooks.js'
 import { findPlugins, type FoundPlugin, type PluginOrigin } from './find-plugins.js'
 import { findChanged, readRemembered } from './remembered-code.js'
@@ -20,6 +20,7 @@ export interface PluginFolder {
   sha256?: string
   provider: Provider | undefined
   engine: EnginePlugin | undefined
+  storage: StoragePlugin | undefined
   gate: GatePlugin | undefined
   observer: ObserverPlugin | undefined
   /** What foundry.yaml says of it, with secrets from the environment. */
@@ -98,6 +99,7 @@ export async function loadPlugin(
     ...(sha256 !== undefined && { sha256 }),
     provider: undefined,
     engine: undefined,
+    storage: undefined,
     gate: undefined,
     observer: undefined,
     options: {},
@@ -112,7 +114,7 @@ export async function loadPlugin(
     const found = codePluginOf(await withinTime(import(pathToFileURL(code).href), loadLimitMs, 'not loaded'))
     plugin.tookMs = Math.round(performance.now() - begin)
     if (!found) {
-      fail('Its default export is neither a provider, an engine, a gate nor an observer', {
+      fail('Its default export is neither a provider, an engine, a storage, a gate nor an observer', {
         allowed: 'kind, name, version, open',
       })
       return { plugin, problems }
@@ -175,12 +177,14 @@ export function isOf(problem: Problem, file: string): boolean {
   return problem.file === file || problem.file?.startsWith(`${file}/`) === true
 }
 
+const kinds: readonly unknown[] = ['provider', 'engine', 'storage', 'gate', 'observer'] satisfies CodePlugin['kind'][]
+
 function codePluginOf(module: unknown): CodePlugin | undefined {
   const value = (module as { default?: unknown }).default
   if (typeof value !== 'object' || value === null) return undefined
   const { kind, name, version, open } = value as Record<string, unknown>
   // The contract names these four; everything else about a plugin is checked where it is used.
-  const isKind = kind === 'provider' || kind === 'engine' || kind === 'gate' || kind === 'observer'
-  const isOne = isKind && typeof name === 'string' && typeof version === 'string' && typeof open === 'function'
+  const isOne =
+    kinds.includes(kind) && typeof name === 'string' && typeof version === 'string' && typeof open === 'function'
   return isOne ? (value as CodePlugin) : undefined
 }

@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { readdir, stat, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failure, FoundryError } from '../errors.js'
-import { makeFolder, removeFile, replaceFile } from '../files/durable.js'
+import { failure } from '../errors.js'
+import { isTemporary } from '../files/durable.js'
 import { sha256Aside } from '../files/hash.js'
-import { readBounded } from '../files/read-bounded.js'
 import { imageSizeBytesMax } from './carried-record.js'
+import type { Storage } from './storage.js'
 
 /** What lies in the storage, by its content. The name is its own: two attempts may give the same bytes. */
 export interface Stored {
@@ -22,30 +20,30 @@ const seenEveryMs = 100
 /** What nobody has fetched for so long is of an attempt that ended without its worker. */
 const keptMsMax = 24 * 60 * 60_000
 
-/** The folder that the owner of a home and its workers on other machines share: pictures on their way. */
+/** The storage that the owner of a home and its workers on other machines share: pictures on their way. */
 export class SharedStorage {
-  constructor(private readonly folder: string) {}
+  constructor(private readonly storage: Storage) {}
 
-  /** Durable when it answers. Throws FILE_WRITE_FAILED. */
+  /** Durable when it answers. Rejects as the storage does, in a folder with FILE_WRITE_FAILED. */
   async put(bytes: Buffer, label: string): Promise<Stored> {
     const hash = await sha256Aside(bytes)
     const name = nameOf(hash, label)
     if (!isName(name)) throw failure('STORAGE_MISSING', { file: name })
-    await makeFolder(this.folder)
-    await replaceFile(join(this.folder, name), bytes)
+    await this.storage.put(name, bytes)
     return { name, sha256: hash, sizeBytes: bytes.length }
   }
 
-  /** A small file, by which the other side sees that the folder is the same. */
+  /** A few bytes, by which the other side sees that the storage is the same. */
   prove(): Promise<Stored> {
     return this.put(randomBytes(32), 'proof')
   }
 
   /** The bytes as they were put, hashed again. Throws STORAGE_MISSING where they are not there, or others. */
   async read({ name, sha256: hash, sizeBytes }: Omit<Stored, 'sizeBytes'> & Partial<Stored>): Promise<Buffer> {
+    if (!isName(name)) throw failure('STORAGE_MISSING', { file: name })
     const until = performance.now() + seenMsMax
     for (;;) {
-      const bytes = await this.tryRead(name)
+      const bytes = await this.storage.get(name, imageSizeBytesMax)
       if (bytes && (sizeBytes ?? bytes.length) === bytes.length && (await sha256Aside(bytes)) === hash) return bytes
       if (performance.now() >= until) throw failure('STORAGE_MISSING', { file: name })
       await sleep(seenEveryMs)
@@ -54,40 +52,22 @@ export class SharedStorage {
 
   /** The name and the hash of what was put with this label and nobody has fetched. */
   async find(label: string): Promise<Pick<Stored, 'name' | 'sha256'> | undefined> {
-    const names = await readdir(this.folder).catch(() => [])
-    const name = names.find(each => isName(each) && each.endsWith(`-${label}`))
-    return name === undefined ? undefined : { name, sha256: name.slice(0, sha256Length) }
+    const all = await this.storage.list()
+    const found = all.find(({ name }) => isName(name) && name.endsWith(`-${label}`))
+    return found && { name: found.name, sha256: found.name.slice(0, sha256Length) }
   }
 
   /** Never rejects: what stays is swept later. */
   async remove(name: string): Promise<void> {
-    if (isName(name)) await removeFile(join(this.folder, name)).catch(() => undefined)
+    if (isName(name)) await this.storage.remove(name).catch(() => undefined)
   }
 
-  /** Removes what nobody came for. Answers how many files it was. */
+  /** Removes what nobody came for, and nothing but what was put by a foundry. Answers how many it was. */
   async sweep(): Promise<number> {
-    let swept = 0
-    for (const name of await readdir(this.folder).catch(() => [])) {
-      const path = join(this.folder, name)
-      const found = await stat(path).catch(() => undefined)
-      if (!found?.isFile() || Date.now() - found.mtimeMs < keptMsMax) continue
-      await unlink(path).then(
-        () => swept++,
-        // Somebody else has removed it, or nobody may: it is met again.
-        () => undefined,
-      )
-    }
-    return swept
-  }
-
-  private async tryRead(name: string): Promise<Buffer | undefined> {
-    if (!isName(name)) return undefined
-    try {
-      return (await readBounded(join(this.folder, name), { sizeBytesMax: imageSizeBytesMax, root: this.folder })).bytes
-    } catch (error) {
-      if (error instanceof FoundryError) return undefined
-      throw error
-    }
+    const all = await this.storage.list()
+    const old = all.filter(({ name, putAt }) => (isName(name) || isTemporary(name)) && Date.now() - putAt >= keptMsMax)
+    for (const { name } of old) await this.storage.remove(name).catch(() => undefined)
+    return old.length
   }
 }
 

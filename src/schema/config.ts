@@ -192,10 +192,20 @@ export const configFileSchema = {
       },
     },
     storage: {
-      type: 'string',
-      minLength: 1,
-      maxLength: 4096,
-      description: 'Folder that workers see as well, where they put their pictures; default .foundry/shared',
+      description:
+        'Where workers put their pictures: a folder that they see as well (default .foundry/shared), or a plugin',
+      anyOf: [
+        { type: 'string', minLength: 1, maxLength: 4096 },
+        {
+          type: 'object',
+          additionalProperties: false,
+          required: ['name'],
+          properties: {
+            name: nameText,
+            options: { type: 'object', description: 'Options of the storage; `${NAME}` is taken from the environment' },
+          },
+        },
+      ],
     },
   },
 } as const

@@ -270,7 +270,10 @@ class RemoteWorker implements RunningWorker {
         return answer
       } catch (error) {
         const code = error instanceof FoundryError ? error.code : ''
-        const isPassing = isAway(error) || (code === 'WORKER_EXISTS' && performance.now() - since < nameMsMax)
+        const isPassing =
+          isAway(error) ||
+          code === 'STORAGE_AWAY' ||
+          (code === 'WORKER_EXISTS' && performance.now() - since < nameMsMax)
         if (signal.aborted || !isPassing) throw error
         if (told !== code) log.warn({ reason: reasonOf(error) }, 'waiting for the owner')
         told = code

@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { DraftServerOptions } from '../../plugins/provider-comfyui/draft-server/options.js'
 import { eventually } from '../daemon/start-daemon.js'
 import { freePort, needsRedis, RedisServer } from '../plugins/engine-bullmq/redis-server.js'
+import { openBucket, writeBucketPlugin } from './bucket.js'
 import { foundry as foundryHere } from './foundry.js'
 import { checkHome, filesUnder } from '../recovery/check-home.js'
 import { isFinished } from '../recovery/kill-daemon.js'
@@ -28,6 +29,8 @@ t.test('foundry worker refuses what cannot work', async t => {
   const [home, storage] = [t.testdir(), t.testdir()]
   for (const [title, { args, says }] of Object.entries(cases))
     t.match(await foundryHere(['worker', '--storage', storage, ...args], { cwd: home }), { code: 2, err: says }, title)
+  const nowhere = await foundryHere(['worker', '--owner', 'http://127.0.0.1:1', '--draft'], { cwd: home })
+  t.match(nowhere, { code: 2, err: /where the worker shall put its pictures[^]*--storage/ })
 })
 
 t.test('a home without an engine has nothing for a worker', async t => {
@@ -79,6 +82,43 @@ t.test('foundry render answers workers while it lasts; servers and status name t
   t.strictSame(facts.problems, [])
   t.equal(facts.done, 8)
   t.ok([...facts.traces.values()].every(({ result }) => result.server.name === 'w1/server-1'))
+})
+
+t.test('pictures of workers may come through a plugin instead of a folder', { ...needsRedis }, async t => {
+  const redis = await RedisServer.start(t)
+  const key = 'a-key-that-nobody-guesses'
+  const bucket = await openBucket(t, key)
+  const storage = { name: 'bucket', options: { url: bucket.url, key: '${BUCKET_KEY}' } }
+  const { home, own, port, draft, ledgerFile } = await prepare(t, { config: { engine: engineAt(redis), storage } })
+  for (const each of [home, own]) writeBucketPlugin(each)
+  writeFileSync(join(own, 'foundry.yaml'), JSON.stringify({ storage }))
+  const env = { BUCKET_KEY: key }
+  const owner = await startOwner(t, home, port, env)
+  const there = ['--owner', `http://127.0.0.1:${port}`, '--home', own, '--server', draft.url, '--name', 'w1']
+  const worker = foundry(['worker', ...there], env)
+  t.teardown(() => worker.kill())
+  await worker.says('worker ready')
+  writeOrder(home, 'order', 6)
+  await until('the end', () => isFinished(home))
+  for (const command of [worker, owner]) {
+    command.child.kill('SIGTERM')
+    t.equal(await command.ended, 0)
+    t.notMatch(command.stderr(), key)
+  }
+  const { problems, done } = await checkHome(home, { renders: rendersOf(ledgerFile) })
+  t.strictSame(problems, [])
+  t.equal(done, 6)
+  t.equal(bucket.held.size, 0, 'nothing is left in it')
+  t.strictSame([...bucket.refused].sort(), ['GET picture', 'GET proof', 'PUT picture', 'PUT proof'])
+  t.notOk(existsSync(join(home, '.foundry', 'shared')))
+})
+
+t.test('a storage that nobody knows, and options that are wrong, end the start', async t => {
+  const engine = { name: 'bullmq', options: { url: 'redis://127.0.0.1:1' } }
+  const { home } = await prepare(t, { config: { engine, storage: { name: 'bucket' } } })
+  t.match(await foundryHere(['daemon'], { cwd: home }), { code: 2, err: /storage\.name[^]*none is installed/ })
+  writeBucketPlugin(home)
+  t.match(await foundryHere(['daemon'], { cwd: home }), { code: 2, err: /storage\.options[^]*url/ })
 })
 
 t.test(
@@ -173,11 +213,11 @@ async function prepare(t: Test, { config, slots = 0, jobMs = 30, server, drainSe
     t.teardown(() => command.kill())
     return command
   }
-  return { home, order, draft, ledgerFile, port, worker }
+  return { home, own, order, draft, ledgerFile, port, worker }
 }
 
-async function startOwner(t: Test, home: string, port: number): Promise<Command> {
-  const daemon = foundry(['daemon', '--home', home, '--port', String(port)])
+async function startOwner(t: Test, home: string, port: number, env: Record<string, string> = {}): Promise<Command> {
+  const daemon = foundry(['daemon', '--home', home, '--port', String(port)], env)
   t.teardown(() => daemon.kill())
   await daemon.says('daemon ready')
   return daemon

@@ -17,6 +17,7 @@ export function pluginOf(code: CodePlugin, options: Record<string, unknown> = {}
     version: code.version,
     provider: undefined,
     engine: undefined,
+    storage: undefined,
     gate: undefined,
     observer: undefined,
     options,

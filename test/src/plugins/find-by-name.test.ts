@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { EnginePlugin } from '../../../src/plugins/contract.js'
 import { createEmbeddedEngine } from '../../../src/farm/embedded-engine.js'
-import { findEngine } from '../../../src/plugins/find-engine.js'
+import { findEngine } from '../../../src/plugins/find-by-name.js'
 import { pluginOf } from './plugin-home.js'
 
 const engine: EnginePlugin = {
