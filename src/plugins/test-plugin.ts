@@ -5,7 +5,8 @@ import { describeProblem, failure, hasErrors, type Problem } from '../errors.js'
 import { readStyles } from '../library/styles.js'
 import { readTemplates } from '../library/templates.js'
 import type { Check } from './conformance/checks.js'
-import { type GateSample, gateChecks, observerChecks, providerChecks } from './conformance/conformance.js'
+import { engineChecks, type GateSample, gateChecks, observerChecks, providerChecks } from './conformance/conformance.js'
+import type { EngineSubject } from './conformance/engine-subject.js'
 import type { ProviderSubject } from './conformance/provider-subject.js'
 import { findPlugin, type FoundPlugin } from './find-plugins.js'
 import { loadPlugin, type PluginFolder } from './load-plugins.js'
@@ -44,7 +45,7 @@ async function codeChecks(found: FoundPlugin): Promise<Check[]> {
   return [first, ...(await kindChecks(found.folder, plugin))]
 }
 
-async function kindChecks(folder: string, { provider, gate, observer }: PluginFolder): Promise<Check[]> {
+async function kindChecks(folder: string, { provider, engine, gate, observer }: PluginFolder): Promise<Check[]> {
   const path = join(folder, sampleFile)
   const sample = existsSync(path)
     ? ((await import(pathToFileURL(path).href)) as { default?: unknown }).default
@@ -52,15 +53,21 @@ async function kindChecks(folder: string, { provider, gate, observer }: PluginFo
   // An author's own file: what does not fit shows as a check that fails.
   if (gate) return gateChecks(gate, sample as GateSample | undefined)
   if (observer) return observerChecks(observer, sample as GateSample | undefined)
-  if (!provider) return []
-  if (typeof sample === 'function') return providerChecks(sample as () => Promise<ProviderSubject>)
+  if (!provider && !engine) return []
+  const opened = provider ? 'a server' : 'an engine'
+  if (typeof sample !== 'function') return [lacksSubject(opened, provider ? 'provider' : 'engine')]
+  if (provider) return providerChecks(sample as () => Promise<ProviderSubject>)
+  return engineChecks(sample as () => Promise<EngineSubject>)
+}
+
+function lacksSubject(opened: string, kind: string): Check {
   const run = () => {
     throw failure('USAGE_INVALID', {
       problem: `${sampleFile} has no function as its default export`,
-      next: 'let it open a server to test with: "foundry plugins init provider-sample" writes one',
+      next: `let it open ${opened} to test with: "foundry plugins init ${kind}-sample" writes one`,
     })
   }
-  return [{ name: `${sampleFile} opens a server to test with`, run }]
+  return { name: `${sampleFile} opens ${opened} to test with`, run }
 }
 
 function passIf(name: string, problems: readonly Problem[]): Check {

@@ -13,7 +13,7 @@ interface Tested {
   failed: number
   checks: { name: string; state: string; reason?: string }[]
 }
-const names = ['provider-foo', 'gate-foo', 'observer-foo', 'style-foo']
+const names = ['provider-foo', 'engine-foo', 'gate-foo', 'observer-foo', 'style-foo']
 const cwd = t.testdir({
   'foundry.yaml': 'servers: []\n',
   'a.json': JSON.stringify({ dot_id: 'a', version: '1.0.0', description: 'a keeper' }),
@@ -31,7 +31,7 @@ t.test('init writes plugins that pass their tests', async t => {
   const listed = await foundryJson<{ plugins: { name: string; from: string }[] }>(['plugins'], { cwd })
   t.equal(listed.code, 0)
   const own = listed.answer.plugins.filter(({ from }) => from === 'home').map(({ name }) => name)
-  t.strictSame(own.sort(), ['gate-foo', 'gate-full', 'observer-foo', 'provider-foo', 'style-foo'])
+  t.strictSame(own.sort(), ['engine-foo', 'gate-foo', 'gate-full', 'observer-foo', 'provider-foo', 'style-foo'])
 })
 
 t.test('init writes plugins whose types are right', async t => {
@@ -70,8 +70,12 @@ t.test('init overwrites nothing, and says which names it takes', async t => {
     err: /is not empty: choose another name/,
   })
   t.equal(await readFile(join(cwd, 'plugins', 'gate-full', 'mine.txt'), 'utf8'), 'mine')
-  for (const name of ['foo', 'gate-', 'engine-foo', 'gate-../x', 'gate-Foo'])
-    t.match(await foundry(['plugins', 'init', name], { cwd }), { code: 2, err: /write provider-NAME, gate-NAME/ }, name)
+  for (const name of ['foo', 'gate-', 'engines-', 'gate-../x', 'gate-Foo'])
+    t.match(
+      await foundry(['plugins', 'init', name], { cwd }),
+      { code: 2, err: /write provider-NAME, engine-NAME, gate-NAME/ },
+      name,
+    )
   const outside = t.testdir({})
   t.match(await foundry(['plugins', 'init', 'gate-foo'], { cwd: outside }), { code: 2, err: /is not a foundry home/ })
   t.equal((await foundry(['plugins', 'init', 'gate-foo', '--to', 'mine'], { cwd: outside })).code, 0)
@@ -87,6 +91,10 @@ t.test('test names what is wrong with a plugin, and ends with 1', async t => {
     bare: {
       'package.json': '{"type":"module"}',
       'index.js': "export default { kind: 'provider', name: 'bare', version: '1.0.0', options: {}, open() {} }",
+    },
+    still: {
+      'package.json': '{"type":"module"}',
+      'index.js': "export default { kind: 'engine', name: 'still', version: '1.0.0', options: {}, open() {} }",
     },
     moody: {
       'package.json': '{"type":"module"}',
@@ -106,6 +114,7 @@ t.test('test names what is wrong with a plugin, and ends with 1', async t => {
     'its styles and templates are as their schemas say',
   ])
   t.strictSame(await failedOf('bare'), ['conformance.js opens a server to test with'])
+  t.strictSame(await failedOf('still'), ['conformance.js opens an engine to test with'])
   t.strictSame(await failedOf('moody'), ['the same facts have the same verdict'])
   const shown = await foundry(['plugins', 'test', 'old'], { cwd: dir })
   t.match(shown.out, /^fail this foundry is one that it needs\n .*found foundry 0\.1\.0; allowed: \^9\.0\.0/m)

@@ -1,5 +1,5 @@
 import type { Claim, QueueEngine } from '../../src/plugins/contract.js'
-import { wholeJobs } from '../plugins/engine-conformance.js'
+import { wholeJobs } from '../../src/plugins/conformance/engine-jobs.js'
 import { killRedis, persist } from '../plugins/engine-bullmq/kill-redis.js'
 import { openBullmq } from '../plugins/engine-bullmq/open-bullmq.js'
 import { redisProgram, RedisServer } from '../plugins/engine-bullmq/redis-server.js'

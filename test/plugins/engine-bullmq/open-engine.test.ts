@@ -5,7 +5,7 @@ import t from 'tap'
 import plugin from '../../../plugins/engine-bullmq/index.js'
 import { readSettings } from '../../../plugins/engine-bullmq/options.js'
 import { validateValue } from '../../../src/files/validate.js'
-import { wholeJobs } from '../engine-conformance.js'
+import { wholeJobs } from '../../../src/plugins/conformance/engine-jobs.js'
 import { openBullmq } from './open-bullmq.js'
 import { freePort, needsRedis, RedisServer } from './redis-server.js'
 

@@ -1,6 +1,6 @@
 import { openConnection } from '../../../plugins/provider-comfyui/connection.js'
 import { startDraftServer } from '../../../plugins/provider-comfyui/draft-server/draft-server.js'
-import { testProvider } from '../../conformance/provider-suite.js'
+import { testProvider } from '../../conformance/suites.js'
 import { makeHost, makeJob, makeServer, sampledGraph } from './make-job.js'
 import { quick } from './start-connection.js'
 

@@ -1,4 +1,4 @@
-import { testProvider } from '../../conformance/provider-suite.js'
+import { testProvider } from '../../conformance/suites.js'
 import { FakeReplicate } from './fake-replicate.js'
 import { flux2, graphOf, hostedJob, openFake } from './open-fake.js'
 

@@ -1,4 +1,7 @@
 import { createEmbeddedEngine } from '../../../src/farm/embedded-engine.js'
-import { testEngine } from '../../plugins/engine-conformance.js'
+import { testEngine } from '../../conformance/suites.js'
 
-testEngine('createEmbeddedEngine', async () => createEmbeddedEngine())
+testEngine('createEmbeddedEngine', async () => {
+  const engine = createEmbeddedEngine()
+  return { engine, close: () => engine.close() }
+})

@@ -4,7 +4,7 @@ import { createEmbeddedEngine } from '../../../src/farm/embedded-engine.js'
 import { EngineWindow } from '../../../src/farm/engine-window.js'
 import type { RunGroup } from '../../../src/farm/run-backlog.js'
 import type { Job } from '../../../src/plan/job.js'
-import { wholeJobs } from '../../plugins/engine-conformance.js'
+import { wholeJobs } from '../../../src/plugins/conformance/engine-jobs.js'
 
 const groupOf = (run: string, rest: Partial<RunGroup> = {}): RunGroup => ({
   lane: `${run}/0`,
