@@ -24,7 +24,7 @@ export function addPluginCommands(program: Command, host: CommandHost): void {
   plugins
     .command('init <name>')
     .description(
-      'Writes a plugin that works, to be changed: provider-…, engine-…, gate-…, observer-… or style-…. Overwrites nothing.',
+      'Writes a plugin that works, to be changed: provider-…, engine-…, storage-…, gate-…, observer-… or style-…. Overwrites nothing.',
     )
     .option('--to <dir>', 'the folder that becomes the plugin (default: plugins/<name> of the home)')
     .addHelpText(

@@ -4,7 +4,7 @@ import { packageRoot } from '../config/package-root.js'
 import { failure } from '../errors.js'
 import { makeFolder, replaceFile } from '../files/durable.js'
 
-const kinds = ['provider', 'engine', 'gate', 'observer', 'style'] as const
+const kinds = ['provider', 'engine', 'storage', 'gate', 'observer', 'style'] as const
 export type SkeletonKind = (typeof kinds)[number]
 
 /** The kind that a name begins with, and the rest of it. Throws USAGE_INVALID. */

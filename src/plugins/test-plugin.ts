@@ -5,9 +5,17 @@ import { describeProblem, failure, hasErrors, type Problem } from '../errors.js'
 import { readStyles } from '../library/styles.js'
 import { readTemplates } from '../library/templates.js'
 import type { Check } from './conformance/checks.js'
-import { engineChecks, type GateSample, gateChecks, observerChecks, providerChecks } from './conformance/conformance.js'
+import {
+  engineChecks,
+  type GateSample,
+  gateChecks,
+  observerChecks,
+  providerChecks,
+  storageChecks,
+} from './conformance/conformance.js'
 import type { EngineSubject } from './conformance/engine-subject.js'
 import type { ProviderSubject } from './conformance/provider-subject.js'
+import type { StorageSubject } from './conformance/storage-promises.js'
 import { findPlugin, type FoundPlugin } from './find-plugins.js'
 import { loadPlugin, type PluginFolder } from './load-plugins.js'
 import { resolveNeeds } from './resolve-needs.js'
@@ -45,7 +53,8 @@ async function codeChecks(found: FoundPlugin): Promise<Check[]> {
   return [first, ...(await kindChecks(found.folder, plugin))]
 }
 
-async function kindChecks(folder: string, { provider, engine, gate, observer }: PluginFolder): Promise<Check[]> {
+async function kindChecks(folder: string, plugin: PluginFolder): Promise<Check[]> {
+  const { provider, engine, storage, gate, observer } = plugin
   const path = join(folder, sampleFile)
   const sample = existsSync(path)
     ? ((await import(pathToFileURL(path).href)) as { default?: unknown }).default
@@ -53,14 +62,18 @@ async function kindChecks(folder: string, { provider, engine, gate, observer }: 
   // An author's own file: what does not fit shows as a check that fails.
   if (gate) return gateChecks(gate, sample as GateSample | undefined)
   if (observer) return observerChecks(observer, sample as GateSample | undefined)
-  if (!provider && !engine) return []
-  const opened = provider ? 'a server' : 'an engine'
-  if (typeof sample !== 'function') return [lacksSubject(opened, provider ? 'provider' : 'engine')]
+  const code = provider ?? engine ?? storage
+  if (!code) return []
+  if (typeof sample !== 'function') return [lacksSubject(code.kind)]
   if (provider) return providerChecks(sample as () => Promise<ProviderSubject>)
+  if (storage) return storageChecks(sample as () => Promise<StorageSubject>)
   return engineChecks(sample as () => Promise<EngineSubject>)
 }
 
-function lacksSubject(opened: string, kind: string): Check {
+const subjects = { provider: 'a server', engine: 'an engine', storage: 'a storage' }
+
+function lacksSubject(kind: keyof typeof subjects): Check {
+  const opened = subjects[kind]
   const run = () => {
     throw failure('USAGE_INVALID', {
       problem: `${sampleFile} has no function as its default export`,

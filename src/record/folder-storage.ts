@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FoundryError } from '../errors.js'
@@ -30,7 +31,9 @@ export function folderStorage(folder: string): Storage {
       )
       return files.flat()
     },
-    remove: name => removeFile(join(folder, name)),
+    async remove(name) {
+      if (existsSync(folder)) await removeFile(join(folder, name))
+    },
     close: () => Promise.resolve(),
   }
 }

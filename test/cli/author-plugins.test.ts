@@ -13,7 +13,7 @@ interface Tested {
   failed: number
   checks: { name: string; state: string; reason?: string }[]
 }
-const names = ['provider-foo', 'engine-foo', 'gate-foo', 'observer-foo', 'style-foo']
+const names = ['provider-foo', 'engine-foo', 'storage-foo', 'gate-foo', 'observer-foo', 'style-foo']
 const cwd = t.testdir({
   'foundry.yaml': 'servers: []\n',
   'a.json': JSON.stringify({ dot_id: 'a', version: '1.0.0', description: 'a keeper' }),
@@ -31,7 +31,15 @@ t.test('init writes plugins that pass their tests', async t => {
   const listed = await foundryJson<{ plugins: { name: string; from: string }[] }>(['plugins'], { cwd })
   t.equal(listed.code, 0)
   const own = listed.answer.plugins.filter(({ from }) => from === 'home').map(({ name }) => name)
-  t.strictSame(own.sort(), ['engine-foo', 'gate-foo', 'gate-full', 'observer-foo', 'provider-foo', 'style-foo'])
+  t.strictSame(own.sort(), [
+    'engine-foo',
+    'gate-foo',
+    'gate-full',
+    'observer-foo',
+    'provider-foo',
+    'storage-foo',
+    'style-foo',
+  ])
 })
 
 t.test('init writes plugins whose types are right', async t => {
@@ -73,7 +81,7 @@ t.test('init overwrites nothing, and says which names it takes', async t => {
   for (const name of ['foo', 'gate-', 'engines-', 'gate-../x', 'gate-Foo'])
     t.match(
       await foundry(['plugins', 'init', name], { cwd }),
-      { code: 2, err: /write provider-NAME, engine-NAME, gate-NAME/ },
+      { code: 2, err: /write provider-NAME, engine-NAME, storage-NAME, gate-NAME/ },
       name,
     )
   const outside = t.testdir({})

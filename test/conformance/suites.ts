@@ -6,6 +6,8 @@ import {
   providerChecks,
   type ProviderSubject,
   runChecks,
+  storageChecks,
+  type StorageSubject,
 } from '../../src/plugins/conformance/conformance.js'
 
 /** Holds a provider to every promise of the contract, one test for each. */
@@ -16,6 +18,11 @@ export function testProvider(name: string, open: () => Promise<ProviderSubject>)
 /** Holds an engine to every promise of the contract, one test for each. */
 export function testEngine(name: string, open: () => Promise<EngineSubject>): void {
   testChecks(name, engineChecks(open))
+}
+
+/** Holds a storage to every promise of the contract, one test for each. */
+export function testStorage(name: string, open: () => Promise<StorageSubject>): void {
+  testChecks(name, storageChecks(open))
 }
 
 function testChecks(name: string, checks: readonly Check[]): void {

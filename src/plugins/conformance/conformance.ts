@@ -1,5 +1,5 @@
 /**
- * What providers, engines, gates and observers promise, as checks that anybody may run: `persona-foundry/conformance`.
+ * What providers, engines, storages, gates and observers promise, as checks that anybody may run: `persona-foundry/conformance`.
  * `foundry plugins test` runs them on a folder.
  */
 import type { Check } from './checks.js'
@@ -7,6 +7,7 @@ import { enginePromises } from './engine-promises.js'
 import type { EngineSubject } from './engine-subject.js'
 import { providerPromises } from './provider-promises.js'
 import type { ProviderSubject } from './provider-subject.js'
+import { storagePromises, type StorageSubject } from './storage-promises.js'
 
 export { runChecks, type Check, type Checked } from './checks.js'
 export type { EngineControls, EngineSubject } from './engine-subject.js'
@@ -14,6 +15,7 @@ export { gateChecks, observerChecks, type GateSample } from './gate-checks.js'
 export { sampleHost } from './sample-host.js'
 export { sampleJob } from './sample-job.js'
 export type { ProviderSubject, ServerControls } from './provider-subject.js'
+export type { StorageSubject } from './storage-promises.js'
 
 /** Holds a provider to every promise of the contract, each with a subject of its own. */
 export function providerChecks(open: () => Promise<ProviderSubject>): Check[] {
@@ -41,6 +43,11 @@ export function engineChecks(open: () => Promise<EngineSubject>): Check[] {
         return undefined
       }),
   }))
+}
+
+/** Holds a storage to every promise of the contract, each with an empty one of its own. */
+export function storageChecks(open: () => Promise<StorageSubject>): Check[] {
+  return Object.entries(storagePromises).map(([name, test]) => ({ name, run: () => withSubject(open, test) }))
 }
 
 async function withSubject<Subject extends { close(): Promise<void> }, Answer>(
