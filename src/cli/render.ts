@@ -199,7 +199,7 @@ async function tryAgain(door: Door, answer: Submitted, terminal: Terminal): Prom
   if (isNew) return answer
   const trouble = troubles.get(answer.state)
   if (trouble !== undefined) terminal.note(`${run} was ${trouble}: what is missing is tried again`)
-  if (missing) terminal.note(`${run} ${describeMissing(missing)}: they are rendered again`)
+  if (missing) terminal.note(`${run} ${describeMissing(missing)}: made again`)
   const isAsked = trouble !== undefined || missing !== undefined
   const { state, counts } = isAsked ? await retry(door, run) : await door.call('runs.show', { id: run, limit: 0 })
   return { ...answer, state, before: counts }

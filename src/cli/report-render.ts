@@ -99,10 +99,15 @@ function describeSkipped(plan: Submitted['plan']): string[] {
   return [...lines.slice(0, skippedMax), ...rest]
 }
 
-/** How many pictures are gone from the disk, and which. */
-export function describeMissing({ slots, files }: NonNullable<Submitted['missing']>): string {
-  const rest = slots > files.length ? ` and ${slots - files.length} more` : ''
-  return `lacks or has changed files of ${counted(slots, 'picture')} (${files.join(', ')}${rest})`
+/** How many pictures and composites are gone from the disk, and which. */
+export function describeMissing({ slots, composites, files }: NonNullable<Submitted['missing']>): string {
+  const all = slots + composites
+  const rest = all > files.length ? ` and ${all - files.length} more` : ''
+  const what = [
+    ...(slots > 0 ? [counted(slots, 'picture')] : []),
+    ...(composites > 0 ? [counted(composites, 'composite')] : []),
+  ]
+  return `lacks or has changed files of ${what.join(' and ')} (${files.join(', ')}${rest})`
 }
 
 /** More values than this are counted. */

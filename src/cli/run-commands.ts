@@ -264,7 +264,7 @@ const acts = [
     name: 'retry',
     operation: 'runs.retry',
     description:
-      'Tries again what failed or was cancelled. Without a daemon, the next "foundry render" of the drop renders it.',
+      'Tries again what failed, was cancelled, or is gone from the disk. Without a daemon, the next "foundry render" of the drop renders it.',
     shown: [
       ['foundry runs retry aurora', 'once the cause is mended'],
       ['foundry runs retry aurora --slot aurora/hero-portrait-0001', 'that one alone'],

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { failure, FoundryError } from '../errors.js'
 
-/** The steps of a job between which a crash is rehearsed, in their order. */
+/** The steps of a job and of the end of its run between which a crash is rehearsed, in their order. */
 export const crashPoints = [
   'plan',
   'journal',
@@ -16,6 +16,7 @@ export const crashPoints = [
   'sidecar',
   'done',
   'ack',
+  'composite',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 

@@ -1,10 +1,13 @@
 import { join } from 'node:path'
 import { failure } from '../errors.js'
 import { takeTurns } from '../files/take-turns.js'
+import { indexSlots } from '../plan/slots.js'
 import { isMeant, type SlotRange, withoutRanges } from '../plan/slot-ranges.js'
 import type { FoundryEvent, RunAct } from '../record/events.js'
 import { pausedRanges } from '../record/holds.js'
+import { findLostComposites } from '../record/lost-composites.js'
 import { findLostSlots, type LostSlot, setAside } from '../record/lost-slots.js'
+import { readRunFile } from '../record/run-folder.js'
 import { eachSlot, isSettled, type RunState, runStateOf, stateOf } from '../record/state.js'
 import type { SlotState } from '../schema/run.js'
 import { findRun, runIdSchema } from './find-run.js'
@@ -76,7 +79,8 @@ const retryTurn = takeTurns<string>()
 
 export const retryRun = defineOperation({
   name: 'runs.retry',
-  summary: 'Tries again what of a run, a persona or a slot failed, was cancelled, is held, or was done and has gone',
+  summary:
+    'Tries again what of a run, a persona or a slot failed, was cancelled, is held, or was done and has gone, composites as well',
   route: { method: 'POST', path: '/runs/:id/retry' },
   input: runPartSchema,
   async run(foundry, input, { by }): Promise<ActAnswer> {
@@ -89,7 +93,9 @@ export const retryRun = defineOperation({
       const again = countIn(run, part?.slots, ['failed', 'cancelled']) + countHeld(run, part) + lost.length
       const stopping = [...run.leases].filter(([at, lease]) => isMeant(part?.slots, at) && lease.isCancelled)
       const isStopping = run.isCancelled && !isSettled(run)
-      if (again + stopping.length === 0 && !isStopping)
+      const isSlotMeant = again + stopping.length > 0 || isStopping
+      // Whatever ends anew makes its composites anew.
+      if (!isSlotMeant && (part || !(await lacksComposites(foundry, run))))
         throw part ? partUnfit(run, part, 'tried again') : unfit(run, describeRetry(run))
       const losses = await setLossesAside(foundry, run, lost)
       await foundry.ledger.append(actOf('run-retried', run, part, by), ...losses)
@@ -98,6 +104,14 @@ export const retryRun = defineOperation({
     return goOn(foundry, run, part, slots)
   },
 })
+
+async function lacksComposites({ runFolder }: Foundry, { accepted, finished }: RunState): Promise<boolean> {
+  if (!finished) return false
+  const folder = runFolder(accepted.run)
+  // Without its plan a run makes nothing.
+  const read = await readRunFile(folder).catch(() => undefined)
+  return read !== undefined && (await findLostComposites(folder, indexSlots(read.run.plan))).length > 0
+}
 
 /** Held for a reason of their own: what an operator holds back is not tried again, it is resumed or approved. */
 function countHeld(run: RunState, part: RunPart | undefined): number {

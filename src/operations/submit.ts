@@ -10,6 +10,7 @@ import { countComposites } from '../plan/composites.js'
 import { indexSlots, type SlotIndex } from '../plan/slots.js'
 import { exportToCallFolder, findPicturesToKeep } from '../record/call-folder.js'
 import type { RunAccepted } from '../record/events.js'
+import { findLostComposites } from '../record/lost-composites.js'
 import { findLostSlots } from '../record/lost-slots.js'
 import { writeManifest } from '../record/manifest.js'
 import { runFiles, writeRunFile } from '../record/run-folder.js'
@@ -38,8 +39,8 @@ export interface Submitted {
   plan: PlanSummary[]
   /** What a run that was known already has from now on, where the same drop asked for another priority. */
   changed?: Changed
-  /** Done slots whose files are gone from the disk: trying the run again renders them anew. */
-  missing?: { slots: number; files: string[] }
+  /** Done slots and composites whose files are gone from the disk: trying the run again makes them anew. */
+  missing?: { slots: number; composites: number; files: string[] }
 }
 
 export interface PlanSummary {
@@ -137,7 +138,7 @@ async function prepareSources(foundry: Foundry, sources: Sources, input: Submiss
   if (callFolder !== undefined && renderer === 'draft') problems.push(...(await tellKept(callFolder, index)))
   await foundry.accepting.get(run)
   const known = ledger.state.runs.get(run)
-  const missing = known && (await findMissing(foundry, known))
+  const missing = known && (await findMissing(foundry, known, index))
   problems.push(...tellUnlabelled(foundry, courseOf(known, { input, sources }).labels))
   const answer = {
     run,
@@ -164,11 +165,14 @@ async function tellKept(callFolder: string, index: SlotIndex): Promise<Problem[]
   return [{ severity: 'warning', code: 'PICTURE_KEPT', message, found }]
 }
 
-async function findMissing({ runFolder }: Foundry, run: RunState): Promise<Submitted['missing']> {
+async function findMissing({ runFolder }: Foundry, run: RunState, index: SlotIndex): Promise<Submitted['missing']> {
   if (!run.finished) return undefined
-  const lost = await findLostSlots(runFolder(run.accepted.run), run)
-  if (lost.length === 0) return undefined
-  return { slots: lost.length, files: lost.slice(0, namedMax).map(({ file }) => file) }
+  const folder = runFolder(run.accepted.run)
+  const slots = await findLostSlots(folder, run)
+  const composites = await findLostComposites(folder, index)
+  const files = [...slots.map(({ file }) => file), ...composites]
+  if (files.length === 0) return undefined
+  return { slots: slots.length, composites: composites.length, files: files.slice(0, namedMax) }
 }
 
 /** Whoever deleted the whole folder of a run gets it back: its plan is at hand, and the same. */

@@ -42,8 +42,8 @@ async function findLoss(runFolder: string, ordinal: number, done: DoneSlot): Pro
   return undefined
 }
 
-/** Undefined only where nothing lies: a disk that does not answer has lost nothing. Rejects with what the system says. */
-async function sizeOf(path: string): Promise<number | undefined> {
+/** Bytes of a file. Undefined only where nothing lies: a disk that does not answer has lost nothing. Throws FILE_UNREADABLE. */
+export async function sizeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size
   } catch (error) {

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
 import { makeFolder, replaceFile } from '../files/durable.js'
+import { failpoint } from '../files/failpoint.js'
 import { hashJson, sha256 } from '../files/hash.js'
 import { readBounded } from '../files/read-bounded.js'
 import type { CompositeTrace } from '../schema/composite-trace.js'
@@ -29,8 +30,11 @@ export async function makeComposite(wish: CompositeWish): Promise<ManifestCompos
     result: { file, fileSha256: hash, width, height },
   } satisfies CompositeTrace)
   await makeFolder(dirname(join(folder, file)))
+  await failpoint('composite')
   await replaceFile(join(folder, file), bytes)
+  await failpoint('composite')
   await replaceFile(join(folder, trace), text)
+  await failpoint('composite')
   return { subject, template, file, sha256: hash, trace, traceSha256: sha256(text) }
 }
 

@@ -6,11 +6,12 @@ import { homePaths } from '../../src/config/home-paths.js'
 import { server } from '../../src/config/server-entry.js'
 import { isTemporary } from '../../src/files/durable.js'
 import { sha256 } from '../../src/files/hash.js'
+import { compositesOf } from '../../src/plan/composites.js'
 import { indexSlots, slotAt } from '../../src/plan/slots.js'
 import { requestOf } from '../../src/record/carried-record.js'
 import type { FoundryEvent } from '../../src/record/events.js'
 import { replayJournal } from '../../src/record/journal-replay.js'
-import { imageFile, readRunFile, runFiles, traceFile } from '../../src/record/run-folder.js'
+import { compositeFile, imageFile, readRunFile, runFiles, traceFile } from '../../src/record/run-folder.js'
 import { applyEvent, emptyState, type FoundryState, type RunState, stateOf } from '../../src/record/state.js'
 import type { ServerEntry } from '../../src/schema/config.js'
 import type { RunManifest } from '../../src/schema/run-manifest.js'
@@ -176,6 +177,7 @@ async function checkRun(
   const index = indexSlots(file.plan)
   const wanted = new Map<string, number>()
   for (const ordinal of run.done.keys()) wanted.set(imageFile(slotAt(index, ordinal)?.id ?? ''), ordinal)
+  const composites = [...compositesOf(index)].map(({ id }) => compositeFile(id))
   const files = filesUnder(folder)
   const known = new Set<string>([
     runFiles.run,
@@ -186,7 +188,7 @@ async function checkRun(
   ])
   for (const path of files) {
     const image = path.replace(/\.trace\.json$/, '.png')
-    if (!known.has(path) && !wanted.has(image)) say(`${path} belongs to nothing`)
+    if (!known.has(path) && !wanted.has(image) && !composites.includes(image)) say(`${path} belongs to nothing`)
   }
   const manifest = readJson<RunManifest>(join(folder, runFiles.manifest))
   const report = readJson<{ manifestSha256: string; counts: Record<string, number>; state: string }>(
@@ -201,6 +203,7 @@ async function checkRun(
     if (manifest.counts[key as keyof typeof manifest.counts] !== count) say(`the manifest counts ${key} wrongly`)
   }
   if (manifest.images.length !== run.done.size) say(`the manifest lists ${manifest.images.length} images`)
+  for (const file of composites) checkComposite(folder, file, manifest, say)
   for (const [image, ordinal] of wanted) {
     checkImage(folder, image, {
       run,
@@ -211,6 +214,14 @@ async function checkRun(
       slot: slotAt(index, ordinal)?.id ?? '',
     })
   }
+}
+
+function checkComposite(folder: string, file: string, manifest: RunManifest, say: (text: string) => void): void {
+  const listed = manifest.composites?.find(each => each.file === file)
+  if (!listed) return say(`the manifest does not list ${file}`)
+  for (const [name, hash] of [[file, listed.sha256] as const, [listed.trace, listed.traceSha256] as const])
+    if (!existsSync(join(folder, name)) || sha256(readFileSync(join(folder, name))) !== hash)
+      say(`${name} is not as the manifest says`)
 }
 
 function checkImage(

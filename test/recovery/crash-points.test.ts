@@ -31,6 +31,7 @@ const table: Record<CrashPoint, { first: string; outcome: Outcome }> = {
   sidecar: { first: 'sidecar=kill', outcome: 'adopted' },
   done: { first: 'done=kill', outcome: 'committed' },
   ack: { first: 'ack=kill', outcome: 'committed' },
+  composite: { first: 'composite=kill@2', outcome: 'committed' },
 }
 /** In each home one more crash, with other pictures done and under way: a few steps here, each of them many times in the soak. */
 const laterCrashes = ['linked=kill@3', 'journal=kill@7', 'staged=kill@3', 'submit=kill@3']
@@ -53,7 +54,7 @@ for (const [at, later] of laterCrashes.entries()) {
     const draft = await startDraftHere(join(place, 'ledger.jsonl'), { faults: { prepared: true, jobMs: 20 } })
     t.teardown(() => draft.kill())
     const home = join(place, 'home')
-    makeHome(home, { slots: 0, serverUrl: draft.url })
+    makeHome(home, { slots: 0, serverUrl: draft.url, composites: points.includes('composite') })
     const orders: string[] = []
     const render = async (orders: readonly string[], failpoints: string) => {
       const command = foundry(['render', ...orders, '--home', home, '--json'], { FOUNDRY_FAILPOINTS: failpoints })

@@ -13,6 +13,8 @@ export interface HomeOptions {
   depth?: number
   /** Further keys of the server entry. */
   server?: Record<string, unknown>
+  /** Each picture also on a composite. */
+  composites?: boolean
   /** Further keys of `foundry.yaml`. */
   config?: Record<string, unknown>
 }
@@ -26,7 +28,8 @@ export function makeHome(home: string, options: HomeOptions): string {
   const entries = servers.map(each => ({ options: { renderer: 'draft' }, ...each }))
   // JSON is YAML.
   writeFileSync(join(home, 'foundry.yaml'), JSON.stringify({ servers: entries, ...config }))
-  writeFileSync(join(home, 'templates', 'tiny.template.yaml'), template)
+  const composite = options.composites ? 'composite: { columns: 1, tile: 64 }\n' : ''
+  writeFileSync(join(home, 'templates', 'tiny.template.yaml'), `${template}${composite}...\n`)
   writeFileSync(join(home, 'manifests', 'examples', 'pip.yaml'), kit)
   return writeOrder(home, 'order', options.slots, options.seeds)
 }
@@ -49,7 +52,6 @@ views:
   - id: front
 sizes:
   sd15: { width: 64, height: 64 }
-...
 `
 const kit = `$schema: persona-kit/1
 dot_id: pip

@@ -68,7 +68,7 @@ async function crashAt(place: string, failpoints: string): Promise<string[]> {
   mkdirSync(place, { recursive: true })
   const draft = await startDraft(`${place}/ledger.jsonl`, { faults: { prepared: true, jobMs: 10 } })
   try {
-    const order = makeHome(home, { slots: 12, serverUrl: draft.url })
+    const order = makeHome(home, { slots: 12, serverUrl: draft.url, composites: failpoints.startsWith('composite') })
     await foundry(['render', order, '--home', home], { FOUNDRY_FAILPOINTS: failpoints }).ended
     const end = foundry(['render', order, '--home', home])
     const code = await end.ended

@@ -18,7 +18,7 @@ t.test('failpoints do nothing unless armed', async t => {
   }
   t.equal(await faultyLength(10), 10)
   await systemFault('fsync')
-  t.equal(crashPoints.length, 13)
+  t.equal(crashPoints.length, 14)
 })
 
 t.test('an armed failpoint acts every time, or at one time only', async t => {
