@@ -7,7 +7,7 @@ import { providerPromises } from './provider-promises.js'
 import type { ProviderSubject } from './provider-subject.js'
 
 export { runChecks, type Check, type Checked } from './checks.js'
-export { gateChecks, observerChecks, type GateSample } from './gate-checks.js'
+export { gateChecks, gateSampleSchema, observerChecks, type GateSample } from './gate-checks.js'
 export { sampleHost } from './sample-host.js'
 export { sampleJob } from './sample-job.js'
 export type { ProviderSubject, ServerControls } from './provider-subject.js'
