@@ -63,9 +63,9 @@ export function portNumber(value: string): number {
 
 /** `mecha=0.3` or `mecha=0,0.5,1`, added to the sliders before. */
 export function sliderValues(value: string, before: Record<string, number[]> = {}): Record<string, number[]> {
-  const [key = '', list = ''] = value.split('=')
+  const [, key = '', list = ''] = /^([A-Za-z0-9_-]+)=(.*)$/s.exec(value) ?? []
   const values = list.split(',').map(each => (each.trim() === '' ? Number.NaN : Number(each)))
-  if (!/^[A-Za-z0-9_-]+$/.test(key) || values.some(each => !(each >= 0 && each <= 1)))
+  if (key === '' || values.some(each => !(each >= 0 && each <= 1)))
     throw new InvalidArgumentError('Allowed: slider=position from 0 to 1, e.g. mecha=0.3 or mecha=0,0.5,1.')
   return { ...before, [key]: values }
 }

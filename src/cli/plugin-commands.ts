@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type CommandHost, examples } from './command-context.js'
+import { refuseUnknown } from './refuse-unknown.js'
 
 /** The plugins of a home: `plugins list`, `init`, `test`. */
 export function addPluginCommands(program: Command, host: CommandHost): void {
@@ -16,7 +17,8 @@ export function addPluginCommands(program: Command, host: CommandHost): void {
     .allowExcessArguments()
     .addHelpText('after', examples([['foundry plugins list --json', 'for a script']]))
     .action(
-      host.run<object, []>(async ({ terminal, config }) => {
+      host.run<object, unknown[]>(async ({ terminal, config }) => {
+        refuseUnknown(plugins)
         const { listPlugins } = await import('./list-plugins.js')
         return listPlugins(await config(), terminal)
       }),

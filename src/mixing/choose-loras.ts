@@ -96,7 +96,10 @@ interface Weighing {
 
 function weigh({ talent, role, source, raw }: Wanted, { fit, active, leftOut, talents }: Weighing): WeighedLora {
   const kit = talents.get(talent)
-  const effective = active.find(each => each.talent === talent)?.weight ?? 0
+  // A pole may name the identity by mistake, which is left out while the identity acts.
+  const weightIn = (list: readonly Weighted[]) =>
+    list.find(each => each.talent === talent && each.role === role)?.weight ?? 0
+  const effective = weightIn(active)
   const reason = leftOut.find(each => each.talent === talent)?.reason ?? `weights below ${loraWeightMin} change nothing`
   return {
     talent,
@@ -104,7 +107,7 @@ function weigh({ talent, role, source, raw }: Wanted, { fit, active, leftOut, ta
     source,
     raw,
     defaultWeight: kit?.defaultWeight ?? 0,
-    weighted: fit.find(each => each.talent === talent)?.weight ?? 0,
+    weighted: weightIn(fit),
     effective,
     draft: kit?.isDraft ?? false,
     ...(effective === 0 && { leftOut: reason }),

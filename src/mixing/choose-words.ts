@@ -145,7 +145,7 @@ function finishWords(kit: PersonaKit | undefined, style: Style): { words: Ranked
   if (!finish) return { words: [], problems: [] }
   const finishes = style.finish ?? {}
   const source = `finish ${finish}`
-  const known = Object.hasOwn(finishes, finish) ? finishes[finish] : undefined
+  const known = Object.entries(finishes).find(([name]) => name.trim().toLowerCase() === finish)?.[1]
   if (known) return { words: say('finish', source, known), problems: [] }
   // A finish that no style knows still says something by its name.
   return {

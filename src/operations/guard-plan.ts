@@ -1,6 +1,8 @@
 import type { Problem } from '../errors.js'
 import { type Finding, redact } from '../library/privacy.js'
 import type { Config } from '../config/config.js'
+import { showValue } from '../plan/slots.js'
+import type { PlannedComposite } from '../schema/composite.js'
 import type { ParameterValue } from '../schema/parameter.js'
 import type { Fragment, Mix, PlannedWorkflow, RunPlan } from '../schema/run.js'
 
@@ -15,7 +17,8 @@ export function guardPlan(plan: RunPlan, mode: Config['privacy']): { plan: RunPl
   const series = plan.series.map(each => {
     const parameters = each.parameters?.map(values => guardParameters(values, plan.workflows[each.workflow], gate))
     const mixes = each.mixes.map(mix => guardMix(mix, each.subject, gate))
-    return { ...each, mixes, ...(parameters && { parameters }) }
+    const composite = each.composite && guardComposite(each.composite, each.parameters ?? [], parameters ?? [])
+    return { ...each, mixes, ...(parameters && { parameters }), ...(composite && { composite }) }
   })
   return { plan: { ...plan, series }, problems: gate.problems() }
 }
@@ -57,8 +60,10 @@ function guardMix(mix: Mix, subject: string, gate: Gate): Mix {
   }
 }
 
+type Values = Readonly<Record<string, ParameterValue>>
+
 /** Texts may be words of a prompt; a choice is one of those that the workflow names. */
-function guardParameters(values: Record<string, ParameterValue>, workflow: PlannedWorkflow | undefined, gate: Gate) {
+function guardParameters(values: Values, workflow: PlannedWorkflow | undefined, gate: Gate) {
   const isText = (name: string) => workflow?.binding.parameters?.[name]?.type === 'text'
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => [
@@ -66,6 +71,27 @@ function guardParameters(values: Record<string, ParameterValue>, workflow: Plann
       typeof value === 'string' && isText(name) ? gate.pass(value, `parameters.${name}`) : value,
     ]),
   )
+}
+
+/** Labels of a sweep show its values. What they show of a long one may be half of an address, which nobody would recognise. */
+function guardComposite(
+  composite: PlannedComposite,
+  before: readonly Values[],
+  after: readonly Values[],
+): PlannedComposite {
+  const changes = before.flatMap((values, at) =>
+    Object.entries(values).flatMap(([name, value]): [from: string, to: string][] => {
+      const clean = after[at]?.[name] ?? value
+      return clean === value ? [] : [[showValue(value), showValue(clean)]]
+    }),
+  )
+  const guard = (text: string) => changes.reduce((rest, [from, to]) => rest.replaceAll(from, () => to), text)
+  const { labels, heading } = composite
+  return {
+    ...composite,
+    ...(heading && { heading: { ...heading, detail: guard(heading.detail) } }),
+    labels: labels.map(({ caption, detail }) => ({ caption: guard(caption), detail })),
+  }
 }
 
 /** Words of a persona are told by whose they are; those of options, styles and templates are the same for all. */

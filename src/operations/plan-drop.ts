@@ -156,9 +156,9 @@ function withFinish(subject: PlanSubject, finish: string | undefined): PlanSubje
   return finish === undefined || subject.kind !== 'persona' ? subject : { ...subject, kit: { ...subject.kit, finish } }
 }
 
-/** The templates of these names. Names that are none are added to the problems. */
+/** The templates of these names, each once. Names that are none are added to the problems. */
 export function findTemplates(shelf: Shelf, asked: readonly string[], problems: Problem[]): ShelfTemplate[] {
-  return asked.flatMap(id => {
+  return [...new Set(asked)].flatMap(id => {
     const found = shelf.templates.get(id)
     if (found) return [found]
     const known = [...shelf.templates.keys()]

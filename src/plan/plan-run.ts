@@ -7,6 +7,7 @@ import type { Fragment, Mix, PlannedWorkflow, RunPlan, Series } from '../schema/
 import type { Style } from '../schema/style.js'
 import type { Template } from '../schema/template.js'
 import { fitMix } from './fit-mix.js'
+import { checkNames } from './check-names.js'
 import { checkSheet, planComposite } from './plan-composite.js'
 import { type AskedParameters, chooseParameters, unknownParameters } from './plan-parameters.js'
 
@@ -74,7 +75,11 @@ export function planRun(request: PlanRequest): { plan: RunPlan; problems: Proble
   }
   if (request.sheet && series.length > 0)
     problems.push(...checkSheet(Math.max(...series.map(each => each.variations.length))))
-  problems.push(...draftsLeftOut(series), ...unknownParameters(request.parameters ?? {}, [...used.values()]))
+  problems.push(
+    ...checkNames(series),
+    ...draftsLeftOut(series),
+    ...unknownParameters(request.parameters ?? {}, [...used.values()]),
+  )
   if (series.length === 0) {
     problems.push({
       severity: 'error',

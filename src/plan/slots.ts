@@ -112,8 +112,13 @@ const shownLengthMax = 24
 /** `mecha 0.3 · cfg 6.5`, as people read it; long texts are cut. */
 export function describeValues(values: Readonly<Record<string, ParameterValue>>): string {
   return Object.entries(values)
-    .map(([name, value]) => `${name} ${String(value).slice(0, shownLengthMax)}`)
+    .map(([name, value]) => `${name} ${showValue(value)}`)
     .join(' · ')
+}
+
+/** What `describeValues` shows of a value. */
+export function showValue(value: ParameterValue): string {
+  return String(value).slice(0, shownLengthMax)
 }
 
 /** Pictures of each view and variation. */
@@ -122,7 +127,7 @@ export function perVariation(series: Series): number {
 }
 
 /** `<subject>/<template>[-<view>][-v<variation>]-<index>`: what does not vary is left out. */
-function slotId(series: Series, view: string, variation: number, index: number): string {
+export function slotId(series: Series, view: string, variation: number, index: number): string {
   if (series.skipped !== undefined) return `${series.subject}/${series.template}`
   const parts = [series.template]
   if (series.views.length > 1) parts.push(view)

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import type { Config } from '../config/config.js'
 import { packageOutput, packageRoot } from '../config/package-root.js'
 import { type Problem, reasonOf } from '../errors.js'
-import { confineReal } from '../files/confined-path.js'
+import { confineReal, toPosix } from '../files/confined-path.js'
 import { readDocument } from '../library/read-document.js'
 import { hashPlugin } from './hash-plugin.js'
 import { isPluginPackage, type PluginFacts, readPluginFacts } from './plugin-facts.js'
@@ -42,18 +42,22 @@ export async function findPlugins(
 ): Promise<{ found: FoundPlugin[]; problems: Problem[] }> {
   const places = [
     ...(await placesIn(join(packageRoot, 'plugins'), 'package')),
-    ...(await Promise.all(pluginFolders.map(folder => placesIn(folder, 'pluginFolders')))).flat(),
+    ...(await Promise.all(pluginFolders.map(folder => placesIn(folder, 'pluginFolders', paths.home)))).flat(),
     ...(await installedPlaces(paths.home)),
     // The package may be worked in as a home.
     ...(paths.home === packageRoot ? [] : await placesIn(paths.plugins, 'home')),
   ]
   const problems: Problem[] = pluginFolders.filter(each => !existsSync(each)).map(missingFolder)
   const byName = new Map<string, { plugin: FoundPlugin; problems: Problem[] }>()
+  const twice: { plugin: FoundPlugin; problems: Problem[] }[] = []
   for (const place of places) {
     const read = await readPlace(place, version, isHashed)
-    byName.set(read.plugin.name, read)
+    const first = byName.get(read.plugin.name)?.plugin
+    if (first && isBeside(first, read.plugin))
+      twice.push({ ...read, problems: [...read.problems, sameName(read.plugin, first)] })
+    else byName.set(read.plugin.name, read)
   }
-  const read = [...byName.values()]
+  const read = [...byName.values(), ...twice]
   return { found: read.map(({ plugin }) => plugin), problems: [...problems, ...read.flatMap(each => each.problems)] }
 }
 
@@ -65,14 +69,14 @@ export async function findPlugin(
   return readPlace({ folder, file: folder.split(/[\\/]/).at(-1) ?? folder, from: 'pluginFolders' }, version, true)
 }
 
-async function placesIn(parent: string, from: PluginOrigin): Promise<Place[]> {
+async function placesIn(parent: string, from: PluginOrigin, home = dirname(parent)): Promise<Place[]> {
   if (!existsSync(parent)) return []
   const entries = await readdir(parent, { withFileTypes: true })
   const folders = entries.filter(each => each.isDirectory() && !each.name.startsWith('.')).map(each => each.name)
   return folders
     .sort()
     .slice(0, pluginsMax)
-    .map(name => ({ folder: join(parent, name), file: `plugins/${name}`, from }))
+    .map(name => ({ folder: join(parent, name), file: toPosix(join(relative(home, parent), name)), from }))
 }
 
 /** What the `package.json` of a home asks for, where it says of itself that it is a plugin. */
@@ -132,6 +136,16 @@ async function codeOf(
 async function asFile(file: string, folder: string): Promise<{ file: string; folder: string } | undefined> {
   const stats = await stat(file).catch(() => undefined)
   return stats?.isFile() ? { file, folder } : undefined
+}
+
+/** Whether neither of two was meant to replace the other. */
+function isBeside(one: FoundPlugin, other: FoundPlugin): boolean {
+  return one.from === other.from && (one.from === 'node_modules' || dirname(one.folder) === dirname(other.folder))
+}
+
+function sameName({ name, file }: FoundPlugin, first: FoundPlugin): Problem {
+  const message = `${first.file} has the same name: this one is left out`
+  return { severity: 'error', code: 'PLUGIN_NAME_TWICE', file, message, path: 'name', found: name }
 }
 
 function missingFolder(folder: string): Problem {

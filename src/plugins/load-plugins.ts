@@ -122,7 +122,7 @@ export async function loadPlugin(
     const isOther = from !== 'package' && version !== undefined && found.version !== version
     if (isOther) fail('Its code says another version', { path: 'version', found: found.version, allowed: version })
     plugin.version = version ?? found.version
-    const given = resolveOptions(pluginOptions[name] ?? {})
+    const given = resolveOptions(Object.hasOwn(pluginOptions, name) ? (pluginOptions[name] ?? {}) : {})
     problems.push(...given.problems.map(each => ({ ...each, file: 'foundry.yaml', path: `plugins.${name}` })))
     problems.push(
       ...checkOptions(

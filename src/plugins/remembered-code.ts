@@ -35,7 +35,7 @@ export async function readRemembered(path: string): Promise<RememberedCode> {
 /** Pure: code that is another than was remembered under the same version. */
 export function findChanged(code: readonly FoundCode[], remembered: RememberedCode): Problem[] {
   return code.flatMap(({ name, file, version, sha256 }): Problem[] => {
-    const known = remembered[name]
+    const known = Object.hasOwn(remembered, name) ? remembered[name] : undefined
     if (!known || sha256 === undefined || known.sha256 === sha256) return []
     if (version !== undefined && version !== known.version) return []
     return [

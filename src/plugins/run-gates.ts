@@ -26,6 +26,8 @@ interface OpenGate {
 const openLimitMs = 10_000
 const answerLimitMs = 5000
 const reasonLengthMax = 300
+/** Longer than anything that begins within the length of a reason. */
+const judgedLengthMax = 4 * reasonLengthMax
 
 /**
  * Opens the gates among the plugins, by name. One that cannot be opened stays, and lets nothing through; so does a plugin that was left
@@ -153,7 +155,10 @@ function redacted(facts: DispatchFacts, redaction: Redaction): DispatchFacts {
   return { ...facts, positive: facts.positive.map(clean), negative: facts.negative.map(clean) }
 }
 
-/** Reasons are written into the journal, so what looks like personal data in them is replaced. */
+/**
+ * Reasons are written into the journal, so what looks like personal data in them is replaced: before they are cut, since half of an
+ * address is not recognised.
+ */
 function shown(reason: string): string {
-  return redactPrivate(reason.slice(0, reasonLengthMax)).text
+  return redactPrivate(reason.slice(0, judgedLengthMax)).text.slice(0, reasonLengthMax)
 }

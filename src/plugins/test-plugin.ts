@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { describeProblem, failure, hasErrors, type Problem } from '../errors.js'
+import { describeProblem, failure, hasErrors, type Problem, reasonOf } from '../errors.js'
+import { validateValue } from '../files/validate.js'
 import { readStyles } from '../library/styles.js'
 import { readTemplates } from '../library/templates.js'
 import type { Check } from './conformance/checks.js'
@@ -9,6 +10,7 @@ import {
   engineChecks,
   type GateSample,
   gateChecks,
+  gateSampleSchema,
   observerChecks,
   providerChecks,
   storageChecks,
@@ -19,8 +21,10 @@ import type { StorageSubject } from './conformance/storage-promises.js'
 import { findPlugin, type FoundPlugin } from './find-plugins.js'
 import { loadPlugin, type PluginFolder } from './load-plugins.js'
 import { resolveNeeds } from './resolve-needs.js'
+import { withinTime } from './within-time.js'
 
 const sampleFile = 'conformance.js'
+const sampleLimitMs = 10_000
 
 /** Every check of a plugin in a folder, by what is in it: what it says of itself, its data, its code. Runs its code. */
 export async function checksOf(folder: string, version: string): Promise<Check[]> {
@@ -55,19 +59,35 @@ async function codeChecks(found: FoundPlugin): Promise<Check[]> {
 
 async function kindChecks(folder: string, plugin: PluginFolder): Promise<Check[]> {
   const { provider, engine, storage, gate, observer } = plugin
-  const path = join(folder, sampleFile)
-  const sample = existsSync(path)
-    ? ((await import(pathToFileURL(path).href)) as { default?: unknown }).default
-    : undefined
-  // An author's own file: what does not fit shows as a check that fails.
-  if (gate) return gateChecks(gate, sample as GateSample | undefined)
-  if (observer) return observerChecks(observer, sample as GateSample | undefined)
-  const code = provider ?? engine ?? storage
-  if (!code) return []
-  if (typeof sample !== 'function') return [lacksSubject(code.kind)]
+  const { sample, problems } = await readSample(folder)
+  if (problems.length > 0) return [passIf(`${sampleFile} can be loaded`, problems)]
+  const opened = provider ?? engine ?? storage
+  if (opened && typeof sample !== 'function') return [lacksSubject(opened.kind)]
+  // What it opens is seen by the checks.
   if (provider) return providerChecks(sample as () => Promise<ProviderSubject>)
+  if (engine) return engineChecks(sample as () => Promise<EngineSubject>)
   if (storage) return storageChecks(sample as () => Promise<StorageSubject>)
-  return engineChecks(sample as () => Promise<EngineSubject>)
+  if (!gate && !observer) return []
+  const { value = {}, problems: unfit } = validateValue(gateSampleSchema, sample ?? {}, sampleFile)
+  // What the schema has checked.
+  const given = value as GateSample
+  const first = passIf(`${sampleFile} says what it is tried with`, unfit)
+  if (hasErrors(unfit)) return [first]
+  return [first, ...(gate ? gateChecks(gate, given) : []), ...(observer ? observerChecks(observer, given) : [])]
+}
+
+/** The default export of an author's own file, which may be anything, or no end. */
+async function readSample(folder: string): Promise<{ sample?: unknown; problems: Problem[] }> {
+  const path = join(folder, sampleFile)
+  if (!existsSync(path)) return { problems: [] }
+  try {
+    const loading: Promise<{ default?: unknown }> = import(pathToFileURL(path).href)
+    const { default: sample } = await withinTime(loading, sampleLimitMs, 'not loaded')
+    return { sample, problems: [] }
+  } catch (error) {
+    const message = `It cannot be loaded: ${reasonOf(error)}`
+    return { problems: [{ severity: 'error', code: 'PLUGIN_BROKEN', file: sampleFile, message }] }
+  }
 }
 
 const subjects = { provider: 'a server', engine: 'an engine', storage: 'a storage' }

@@ -43,13 +43,14 @@ function parseAll(text: string): Comparator[] | undefined {
 }
 
 const comparatorForm =
-  /^(\^|~|>=|<=|>|<|=|)(?:(\d{1,9}|[x*])(?:\.(\d{1,9}|[x*]))?(?:\.(\d{1,9}|[x*]))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?)$/
+  /^(\^|~|>=|<=|>|<|=|)(?:v?(\d{1,9}|[xX*])(?:\.(\d{1,9}|[xX*]))?(?:\.(\d{1,9}|[xX*]))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?)$/
 
 /** What is left out of a version is any: `1.2` is all from 1.2.0 to before 1.3.0. */
 function parseComparator(word: string): Comparator[] | undefined {
   const [, operator = '', ...parts] = comparatorForm.exec(word) ?? []
   if (parts.length === 0) return undefined
-  const [major, minor, patch] = parts.slice(0, 3).map(part => (/^\d+$/.test(part ?? '') ? Number(part) : undefined))
+  const [major, minor, last] = parts.slice(0, 3).map(part => (/^\d+$/.test(part ?? '') ? Number(part) : undefined))
+  const patch = minor === undefined ? undefined : last
   const before = parts[3] === undefined ? [] : parts[3].split('.')
   if (major === undefined) return operator === '' || operator === '>=' ? [] : undefined
   const from: Version = { numbers: [major, minor ?? 0, patch ?? 0], before }

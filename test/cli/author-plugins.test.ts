@@ -90,6 +90,10 @@ t.test('init overwrites nothing, and says which names it takes', async t => {
 })
 
 t.test('test names what is wrong with a plugin, and ends with 1', async t => {
+  const gate = {
+    'package.json': '{"type":"module"}',
+    'index.js': "export default { kind: 'gate', name: 'a', version: '1.0.0', options: {}, open: () => ({}) }",
+  }
   const dir = t.testdir({
     wrong: { 'plugin.yaml': 'name: wrong\n' },
     old: {
@@ -104,6 +108,8 @@ t.test('test names what is wrong with a plugin, and ends with 1', async t => {
       'package.json': '{"type":"module"}',
       'index.js': "export default { kind: 'engine', name: 'still', version: '1.0.0', options: {}, open() {} }",
     },
+    halfway: { ...gate, 'conformance.js': 'export default {' },
+    misspelt: { ...gate, 'conformance.js': "export default { words: [{ text: 'a', verdict: 'deny' }] }" },
     moody: {
       'package.json': '{"type":"module"}',
       'index.js': `let calls = 0
@@ -124,6 +130,12 @@ t.test('test names what is wrong with a plugin, and ends with 1', async t => {
   t.strictSame(await failedOf('bare'), ['conformance.js opens a server to test with'])
   t.strictSame(await failedOf('still'), ['conformance.js opens an engine to test with'])
   t.strictSame(await failedOf('moody'), ['the same facts have the same verdict'])
+  const sample = 'conformance.js can be loaded'
+  t.strictSame(await failedOf('halfway'), [sample])
+  t.strictSame(await failedOf('misspelt'), ['conformance.js says what it is tried with'])
+  t.match(await foundry(['plugins', 'test', 'misspelt'], { cwd: dir }), {
+    out: /words\[0\]\.verdict.*allowed: .*refuse/,
+  })
   const shown = await foundry(['plugins', 'test', 'old'], { cwd: dir })
   t.match(shown.out, /^fail this foundry is one that it needs\n .*found foundry 0\.1\.0; allowed: \^9\.0\.0/m)
   t.equal((await foundry(['plugins', 'test', 'absent'], { cwd: dir })).code, 2)

@@ -41,6 +41,11 @@ t.test('plugins lists what is loaded, from where, and what is wrong', async t =>
   t.match(shown.err, /plugins\/gate-own: needs\.styles-none: A plugin that it needs is not there \(found styles-none\)/)
 })
 
+t.test('plugins refuses what it has no command for', async t => {
+  const typo = await foundry(['plugins', 'tset', 'plugins/own'], { cwd: t.testdir({ 'foundry.yaml': '' }) })
+  t.match(typo, { code: 2, out: '', err: /unknown command 'tset'/ })
+})
+
 t.test('plugins of a home where all is well end with 0', async t => {
   t.equal((await foundry(['plugins'], { cwd: t.testdir({ 'foundry.yaml': '' }) })).code, 0)
 })

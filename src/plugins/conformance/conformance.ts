@@ -11,7 +11,7 @@ import { storagePromises, type StorageSubject } from './storage-promises.js'
 
 export { runChecks, type Check, type Checked } from './checks.js'
 export type { EngineControls, EngineSubject } from './engine-subject.js'
-export { gateChecks, observerChecks, type GateSample } from './gate-checks.js'
+export { gateChecks, gateSampleSchema, observerChecks, type GateSample } from './gate-checks.js'
 export { sampleHost } from './sample-host.js'
 export { sampleJob } from './sample-job.js'
 export type { ProviderSubject, ServerControls } from './provider-subject.js'

@@ -11,6 +11,24 @@ export interface GateSample {
   words?: readonly { text: string; verdict: 'pass' | 'redact' | 'refuse' }[]
 }
 
+/** The same as a schema, for what an author has written. */
+export const gateSampleSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    options: { type: 'object' },
+    words: {
+      type: 'array',
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['text', 'verdict'],
+        properties: { text: { type: 'string' }, verdict: { enum: ['pass', 'redact', 'refuse'] } },
+      },
+    },
+  },
+} as const
+
 const slot = {
   run: 'sample',
   slot: 'mara/sample-front-0001',

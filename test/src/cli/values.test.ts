@@ -70,6 +70,7 @@ t.test('words behind options', async t => {
     [sliderValues, 'mecha=2'],
     [sliderValues, 'mecha=0,,1'],
     [sliderValues, '=1'],
+    [sliderValues, 'mecha=0.2=0.9'],
   ]
   for (const [make, text] of bad) t.throws(() => make(text), { message: /Allowed/ }, `${make.name} "${text}"`)
   t.same(sliderValues('b=1', { a: [0] }), { a: [0], b: [1] })

@@ -115,6 +115,35 @@ for (const [kind, texts] of Object.entries(positives))
       t.equal(redact(redact(text).text).text, redact(text).text, 'twice is the same as once')
     })
 
+const disguised: Record<string, readonly string[]> = {
+  card: [
+    '4111–1111–1111–1111',
+    '4111\n1111\n1111\n1111',
+    '４１１１ １１１１ １１１１ １１１１',
+    '4111\u{2009}1111\u{2009}1111\u{2009}1111',
+  ],
+  phone: [
+    '+49\t171\t1234567',
+    '０９０－１２３４－５６７８',
+    '+1 415\u{00ad}555\u{00ad}0132',
+    '415\u{202f}555\u{202f}0132',
+  ],
+  email: ['jane@exam\u{200b}ple.com', 'ｊａｎｅ＠ｅｘａｍｐｌｅ．ｃｏｍ'],
+}
+for (const [kind, texts] of Object.entries(disguised))
+  for (const text of texts)
+    t.test(`redact takes ${kind} out of ${JSON.stringify(text)}`, async t => {
+      const { text: clean, found } = redact(`it is ${text}, I think`)
+      t.equal(clean, `it is [${kind}], I think`)
+      t.strictSame(found, [{ kind, count: 1 }])
+      t.equal(redact(clean).text, clean, 'twice is the same as once')
+    })
+
+t.test('redact leaves the spelling of words alone that hold nothing', async t => {
+  for (const text of ['東京　ｔｏｗｅｒ', 'a – b — c', 'family 👩\u{200d}👧', 'ﬁne art, ½ body\n\tnext line'])
+    t.strictSame(redact(text), { text, found: [] })
+})
+
 const negatives = [
   'a young ranger with short silver hair',
   'in 1985 and in 2026',

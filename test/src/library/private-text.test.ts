@@ -45,6 +45,11 @@ t.test('toBackdropText takes off time marks, redacts, and takes the first 400 ch
   t.equal(toBackdropText(' \n'), undefined)
 })
 
+t.test('toBackdropText redacts what is spread over lines', async t => {
+  t.equal(toBackdropText('it is\n4111\n1111\n1111\n1111\nI think')?.text, 'it is [card] I think')
+  t.equal(toBackdropText('write to jane dot doe\nat gmail dot com')?.text, 'write to [email]')
+})
+
 t.test('cutAtWord cuts between words where it can, never through a character', async t => {
   t.equal(cutAtWord('one two three', 9), 'one two')
   t.equal(cutAtWord('one two', 7), 'one two')

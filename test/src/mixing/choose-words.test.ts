@@ -132,6 +132,13 @@ t.test('chooseWords puts colours into the words of the style', async t => {
   ])
 })
 
+t.test('chooseWords finds a finish however its style writes it', async t => {
+  const subject = { kind: 'persona', kit: { ...kit, finish: 'film grain' } } as const
+  const { said, problems } = say({ subject, style: { ...style, finish: { 'Film Grain': ['grainy film'] } } })
+  t.strictSame(said.find(([source]) => source === 'finish film grain')?.[1], 'grainy film')
+  t.strictSame(problems, [])
+})
+
 t.test('chooseWords uses the name of a finish that no style knows, and says so', async t => {
   const subject = { kind: 'persona', kit: { ...kit, finish: 'Glos' } } as const
   const { said, problems } = say({ subject })

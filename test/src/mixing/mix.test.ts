@@ -65,6 +65,16 @@ t.test('mix accounts for every weight, and for every word that is not said', asy
       'line art | style plain | said already by persona.description',
     ],
   )
+  const mistaken = { ...slider('Mecha', 'Nova'), right: { label: 'Nova', talent: 'avatar.identity.dot_nova' } }
+  const asked = mixInput({ style: { name: 'own', sliders: { mecha: mistaken } }, variation: { mecha: 1 } })
+  t.match(
+    mix(asked).account.weighing,
+    [
+      { role: 'identity', effective: 1 },
+      { role: 'style', effective: 0, weighted: 0, leftOut: /of the kind identity/ },
+    ],
+    'a pole that names the identity is told as left out',
+  )
   const missing = mix(mixInput({ subject, talents: talentsById(identity()) })).account.weighing
   t.match(missing.at(-1), { defaultWeight: 0, effective: 0, leftOut: 'no such talent is here' })
   const long = { kind: 'persona', kit: { ...kit, description: 'word '.repeat(180) } } as const

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { guardPlan, guardProblems } from '../../../src/operations/guard-plan.js'
-import type { RunPlan } from '../../../src/schema/run.js'
+import { describeValues } from '../../../src/plan/slots.js'
+import type { PlannedWorkflow, RunPlan } from '../../../src/schema/run.js'
 
 const mail = 'jo@example.com'
 
@@ -57,6 +58,34 @@ t.test('redact replaces personal data in every word of a plan and tells where', 
       ['warning', 'persona.finish of jo', 'email'],
     ],
   )
+})
+
+t.test('redact replaces personal data in the labels of a sweep, also where they show half of it', async t => {
+  const long = `a letter addressed to ${mail}`
+  const swept = plan()
+  const texts = [mail, long, 'a plain wall']
+  const binding = { family: 'sd15', save: [], parameters: { words: { type: 'text', places: [] } } }
+  // Only what the gate reads of a workflow.
+  swept.workflows = { 'sd15-text': { binding } as unknown as PlannedWorkflow }
+  swept.series = swept.series.map(each => ({
+    ...each,
+    parameters: texts.map(words => ({ words })),
+    variations: texts.map(() => ({})),
+    composite: {
+      ...{ over: 'variations', columns: 3, tile: 64, gap: 0, background: '#000000' },
+      heading: { title: 'jo', detail: describeValues({ words: mail }) },
+      labels: texts.map(words => ({ caption: describeValues({ words }), detail: 'no style LoRA' })),
+    },
+  }))
+  const { plan: guarded, problems } = guardPlan(swept, 'redact')
+  const composite = guarded.series[0]?.composite
+  t.strictSame(
+    composite?.labels.map(({ caption }) => caption),
+    ['words [email]', 'words a letter addressed to [e', 'words a plain wall'],
+  )
+  t.equal(composite?.heading?.detail, 'words [email]')
+  t.ok(problems.some(({ path }) => path === 'parameters.words'))
+  t.notMatch(JSON.stringify(guarded), /jo@/)
 })
 
 t.test('reject makes each place an error, and repeats nothing of it', async t => {

@@ -136,6 +136,19 @@ t.test('planRun says what it cannot plan', async t => {
   t.match(sized.plan.series[0], { width: 8, height: 16 }, 'unless the workflow brings its own size')
 })
 
+t.test('planRun refuses pictures that would be called the same', async t => {
+  const hero = { ...template, id: 'hero', views: [{ id: 'front' }, { id: 'side' }] }
+  const side = { ...template, id: 'hero-side', views: [{ id: 'main' }] }
+  const workflows = new Map([hero, side].map(({ id }) => [id, sampleWorkflow()]))
+  const both = planned({ templates: [hero, side], workflows })
+  t.strictSame(errors(both), ['PLAN_NAME_TWICE'])
+  t.match(
+    both.problems.at(-1)?.message,
+    /nova\/hero-side-0001: of template hero, view side, and of template hero-side, view main/,
+  )
+  for (const alone of [hero, side]) t.strictSame(errors(planned({ templates: [alone], workflows })), [])
+})
+
 t.test('planRun leaves drafts out of real pictures, and tells it once', async t => {
   const talents = talentsById(talent('avatar.style.mecha', { isDraft: true }))
   const request = { talents, set: { mecha: [0, 0.1] }, subjects: [persona, { ...persona, id: 'zoe' }] }

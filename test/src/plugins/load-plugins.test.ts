@@ -97,6 +97,59 @@ t.test('loadPlugins finds packages that say they are plugins, and folders that a
   t.match(problems, [{ code: 'PLUGIN_FOLDER_MISSING', path: 'pluginFolders' }])
 })
 
+t.test('loadPlugins blames a plugin for its own mistakes alone, and two of one name beside each other', async t => {
+  const dir = t.testdir({
+    one: { house: { 'index.js': codeOf('gate'), ...manifest('gate-one') }, ...type },
+    two: { house: { 'plugin.yaml': 'name: a b\n' } },
+    home: {
+      'foundry.yaml': 'pluginFolders: [../one, ../two]',
+      plugins: {
+        'noir-a': { 'style.yaml': '$schema: style/1\nname: noir\n', ...manifest('styles-noir') },
+        'noir-b': { 'style.yaml': '$schema: style/1\nname: dark\n', ...manifest('styles-noir') },
+        constructor: { 'index.js': codeOf('observer') },
+        ...type,
+      },
+    },
+  })
+  const { plugins, leftOut, problems } = await loadHome(join(dir, 'home'))
+  t.ok(plugins.find(({ name }) => name === 'gate-one')?.gate)
+  t.ok(plugins.find(({ name }) => name === 'constructor')?.observer)
+  t.strictSame(
+    problems.map(({ file, code }) => `${file} ${code}`),
+    [
+      '../two/house/plugin.yaml DOCUMENT_REQUIRED',
+      '../two/house/plugin.yaml DOCUMENT_PATTERN',
+      'plugins/noir-b PLUGIN_NAME_TWICE',
+    ],
+  )
+  t.match(plugins.find(({ name }) => name === 'styles-noir')?.folder, /noir-a$/)
+  t.match(leftOut, [{ name: 'house' }, { name: 'styles-noir', reason: /plugins\/noir-a has the same name/ }])
+})
+
+t.test('the hash of code is that of what runs, also behind links', async t => {
+  const dir = t.testdir({
+    real: { 'gate.js': codeOf('gate'), lib: { 'words.js': 'export const words = 1' } },
+    home: {
+      plugins: {
+        'gate-own': {
+          'index.js': t.fixture('symlink', '../../../real/gate.js'),
+          lib: t.fixture('symlink', '../../../real/lib'),
+          self: t.fixture('symlink', '.'),
+        },
+        ...type,
+      },
+    },
+  })
+  const hash = async () => (await loadHome(join(dir, 'home'))).plugins.find(({ name }) => name === 'gate-own')?.sha256
+  const before = await hash()
+  t.equal(await hash(), before)
+  await writeFile(join(dir, 'real', 'lib', 'words.js'), 'export const words = 2')
+  const after = await hash()
+  t.not(after, before)
+  await writeFile(join(dir, 'real', 'gate.js'), `${codeOf('gate')} // changed`)
+  t.not(await hash(), after)
+})
+
 t.test('loadPlugins refuses a main that leads out of its folder', async t => {
   const home = t.testdir({
     plugins: {

@@ -65,6 +65,13 @@ t.test('a refusal says whose it is, and its reason keeps no personal data', asyn
   })
 })
 
+t.test('a reason that is cut keeps no half of personal data', async t => {
+  for (let before = 285; before < 300; before++) {
+    const gates = await gatesOf({ a: { beforeDispatch: () => refuse(`${'x '.repeat(before / 2)}jo@example.com`) } })
+    await t.rejects(gates.beforeDispatch(facts), { code: 'GATE_REFUSED', details: { reason: /^[^@]{1,300}$/ } })
+  }
+})
+
 const faulty: Record<string, Gate> = {
   throws: { beforeDispatch: () => Promise.reject(new RangeError('broken')) },
   'throws at once': {

@@ -23,6 +23,8 @@ const cases: Record<string, { inside: string[]; outside: string[] }> = {
   '>= 1.0.0 < 2.0.0': { inside: ['1.5.0'], outside: ['2.0.0', '0.1.0'] },
   '^1.0.0 || ^3.0.0': { inside: ['1.1.0', '3.1.0'], outside: ['2.0.0'] },
   '1.2.x': { inside: ['1.2.0', '1.2.9'], outside: ['1.3.0'] },
+  '1.x.3': { inside: ['1.0.5', '1.5.0'], outside: ['2.0.3'] },
+  'v1.2.X': { inside: ['1.2.9'], outside: ['1.3.0'] },
   '1.2.3': { inside: ['1.2.3'], outside: ['1.2.4'] },
   '=1.2.3': { inside: ['1.2.3'], outside: ['1.2.4', '1.2.3-rc.1'] },
   '^1.0.0-rc.2': {
