@@ -19,6 +19,7 @@ export function pluginOf(code: CodePlugin, options: Record<string, unknown> = {}
     engine: undefined,
     gate: undefined,
     observer: undefined,
+    isIsolated: false,
     options,
     tookMs: 0,
     [code.kind]: code,
