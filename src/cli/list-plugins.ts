@@ -17,13 +17,13 @@ export async function listPlugins(config: Config, terminal: Terminal): Promise<n
   const listed = await Promise.all(plugins.map(describePlugin))
   const unused = leftOut.filter(({ name }) => !plugins.some(each => each.name === name))
   terminal.answer({ plugins: listed, leftOut, problems })
-  const rows = listed.map(({ name, kinds, version, sha256, from, tookMs, hooks }) => [
+  const rows = listed.map(({ name, kinds, version, sha256, from, isolated, tookMs, hooks }) => [
     `${name} `,
     `${kinds.join(', ') || 'nothing'} `,
     `${version} `,
     `${sha256?.slice(0, hashShown) ?? ''} `,
     `${from} `,
-    `${tookMs} ms `,
+    `${tookMs} ms${isolated ? ', isolated' : ''} `,
     hooks.map(hook => `${hook.name} (${hook.kind})`).join(', '),
   ])
   terminal.say(dotted([['PLUGIN', 'KINDS', 'VERSION', 'CODE', 'FROM', 'LOADED IN', 'HOOKS'], ...rows]))
@@ -40,13 +40,14 @@ function dotted(rows: readonly (readonly string[])[]): string {
 }
 
 async function describePlugin(plugin: PluginFolder) {
-  const { name, version, sha256, from, tookMs } = plugin
+  const { name, version, sha256, from, isIsolated, tookMs } = plugin
   return {
     name,
     kinds: await kindsOf(plugin),
     version,
     ...(sha256 !== undefined && { sha256 }),
     from,
+    isolated: isIsolated,
     tookMs,
     hooks: hooksOf(plugin).map(hook => ({ name: hook, kind: hookKinds[hook] })),
   }

@@ -1,10 +1,13 @@
+import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Config } from '../config/config.js'
 import { hasErrors, type Problem, reasonOf } from '../errors.js'
 import { validateValue } from '../files/validate.js'
+import { codePluginOf } from './code-plugin.js'
 import type { CodePlugin, EnginePlugin, GatePlugin, ObserverPlugin, Provider, StoragePlugin } from './contract.js'
 import { offerContract } from './contract-hooks.js'
 import { findPlugins, type FoundPlugin, type PluginOrigin } from './find-plugins.js'
+import { type Isolated, isolatedPlugin } from './isolation/isolated-plugin.js'
 import { findChanged, readRemembered } from './remembered-code.js'
 import { resolveNeeds } from './resolve-needs.js'
 import { withinTime } from './within-time.js'
@@ -23,6 +26,8 @@ export interface PluginFolder {
   storage: StoragePlugin | undefined
   gate: GatePlugin | undefined
   observer: ObserverPlugin | undefined
+  /** Whether its code runs in a process of its own, which bounds its time. */
+  isIsolated: boolean
   /** What foundry.yaml says of it, with secrets from the environment. */
   options: Readonly<Record<string, unknown>>
   /** Milliseconds to load its code; 0 for data. */
@@ -87,9 +92,10 @@ export async function resolvePlugins(
 
 /** Runs the code of one plugin, where it has any. */
 export async function loadPlugin(
-  { name, folder, file, from, version, sha256, code, options: schema }: FoundPlugin,
+  found: FoundPlugin,
   { pluginOptions, resolveOptions }: Pick<Config, 'pluginOptions' | 'resolveOptions'>,
 ): Promise<{ plugin: PluginFolder; problems: Problem[] }> {
+  const { name, folder, file, from, version, sha256, code, isIsolated, options: schema } = found
   const begin = performance.now()
   const plugin: PluginFolder = {
     name,
@@ -102,6 +108,7 @@ export async function loadPlugin(
     storage: undefined,
     gate: undefined,
     observer: undefined,
+    isIsolated,
     options: {},
     tookMs: 0,
   }
@@ -110,34 +117,49 @@ export async function loadPlugin(
   const fail = (message: string, more: Partial<Problem> = {}) =>
     problems.push({ severity: 'error', code: 'PLUGIN_BROKEN', file, message, ...more })
   try {
-    if (from !== 'package') offerContract()
-    const found = codePluginOf(await withinTime(import(pathToFileURL(code).href), loadLimitMs, 'not loaded'))
+    const loaded = isIsolated ? await loadApart(found, code) : await loadHere(found, code)
     plugin.tookMs = Math.round(performance.now() - begin)
-    if (!found) {
+    if (!loaded) {
       fail('Its default export is neither a provider, an engine, a storage, a gate nor an observer', {
         allowed: 'kind, name, version, open',
       })
       return { plugin, problems }
     }
-    const isOther = from !== 'package' && version !== undefined && found.version !== version
-    if (isOther) fail('Its code says another version', { path: 'version', found: found.version, allowed: version })
-    plugin.version = version ?? found.version
+    if (!('open' in loaded)) {
+      const message = 'Only a gate or an observer can be isolated: the hooks of others give more than plain data'
+      fail(message, { path: 'isolated', found: loaded.kind, allowed: 'gate, observer' })
+      return { plugin, problems }
+    }
+    const isOther = from !== 'package' && version !== undefined && loaded.version !== version
+    if (isOther) fail('Its code says another version', { path: 'version', found: loaded.version, allowed: version })
+    plugin.version = version ?? loaded.version
     const given = resolveOptions(Object.hasOwn(pluginOptions, name) ? (pluginOptions[name] ?? {}) : {})
     problems.push(...given.problems.map(each => ({ ...each, file: 'foundry.yaml', path: `plugins.${name}` })))
     problems.push(
       ...checkOptions(
-        found.kind === 'gate' || found.kind === 'observer' ? found.options : schema,
+        loaded.kind === 'gate' || loaded.kind === 'observer' ? loaded.options : schema,
         given.options,
         name,
         file,
       ),
     )
     if (hasErrors(problems)) return { plugin, problems }
-    Object.assign(plugin, { [found.kind]: found, options: given.options })
+    Object.assign(plugin, { [loaded.kind]: loaded, options: given.options })
   } catch (error) {
     fail(`It cannot be loaded: ${reasonOf(error)}`)
   }
   return { plugin, problems }
+}
+
+async function loadHere({ from }: FoundPlugin, code: string): Promise<CodePlugin | undefined> {
+  if (from !== 'package') offerContract()
+  return codePluginOf(await withinTime(import(pathToFileURL(code).href), loadLimitMs, 'not loaded'))
+}
+
+function loadApart({ name, folder, from, sha256 }: FoundPlugin, code: string): Promise<Isolated> {
+  // What is hashed of a plugin of the package is what the compiler has made.
+  const hashed = { folder: from === 'package' ? dirname(code) : folder, ...(sha256 !== undefined && { sha256 }) }
+  return isolatedPlugin({ plugin: name, code, ...hashed })
 }
 
 /** As a trace names it: `name@version`, with the SHA-256 of code as build metadata of the version. */
@@ -175,16 +197,4 @@ function isFaulty({ file }: FoundPlugin, problems: readonly Problem[]): boolean 
 /** Whether a problem is told of a plugin, or of a file in it. */
 export function isOf(problem: Problem, file: string): boolean {
   return problem.file === file || problem.file?.startsWith(`${file}/`) === true
-}
-
-const kinds: readonly unknown[] = ['provider', 'engine', 'storage', 'gate', 'observer'] satisfies CodePlugin['kind'][]
-
-function codePluginOf(module: unknown): CodePlugin | undefined {
-  const value = (module as { default?: unknown }).default
-  if (typeof value !== 'object' || value === null) return undefined
-  const { kind, name, version, open } = value as Record<string, unknown>
-  // The contract names these four; everything else about a plugin is checked where it is used.
-  const isOne =
-    kinds.includes(kind) && typeof name === 'string' && typeof version === 'string' && typeof open === 'function'
-  return isOne ? (value as CodePlugin) : undefined
 }

@@ -13,6 +13,8 @@ export interface PluginFacts {
   needs: Readonly<Record<string, string>>
   /** JSON schema of its options. */
   options?: object
+  /** Whether its code runs in a process of its own. */
+  isIsolated: boolean
   /** Path of its code in its folder, where `package.json` names one. */
   main?: string
 }
@@ -35,12 +37,13 @@ export async function readPluginFacts(
   const manifest = own.manifest ?? fromPackage.manifest
   const { main } = fromPackage
   if (!manifest || hasErrors(problems))
-    return { facts: { name, needs: {}, ...(main !== undefined && { main }) }, problems }
-  const { needs = {}, options, version } = manifest
+    return { facts: { name, needs: {}, isIsolated: false, ...(main !== undefined && { main }) }, problems }
+  const { needs = {}, options, version, isolated = false } = manifest
   const facts = {
     name: manifest.name,
     version,
     needs,
+    isIsolated: isolated,
     ...(options && { options }),
     ...(main !== undefined && { main }),
   }

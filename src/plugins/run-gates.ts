@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
-import { failure, reasonOf } from '../errors.js'
-import { redact as redactPrivate } from '../library/privacy.js'
+import { failure, FoundryError, reasonOf } from '../errors.js'
 import type { CommitVerdict, DispatchFacts, DispatchVerdict, Gate, PictureFacts } from './contract.js'
 import type { LoadedPlugins } from './load-plugins.js'
+import { shownReason } from './shown-reason.js'
 import { withinTime } from './within-time.js'
 
 /** The gates of a home, as one. */
@@ -21,13 +21,12 @@ interface OpenGate {
   gate: Gate
   /** Why it is asked no more: it hangs, or could never be opened. */
   closed?: string
+  /** For each answer; `Infinity` where its own process has bounds. */
+  limitMs: number
 }
 
 const openLimitMs = 10_000
 const answerLimitMs = 5000
-const reasonLengthMax = 300
-/** Longer than anything that begins within the length of a reason. */
-const judgedLengthMax = 4 * reasonLengthMax
 
 /**
  * Opens the gates among the plugins, by name. One that cannot be opened stays, and lets nothing through; so does a plugin that was left
@@ -39,32 +38,33 @@ export async function openGates(
 ): Promise<Gates | undefined> {
   const gates: OpenGate[] = leftOut
     .filter(({ name }) => name.startsWith('gate-'))
-    .map(({ name, reason }) => ({ name, gate: {}, closed: `it is left out (${reason})` }))
-  for (const { name, gate: plugin, options } of plugins) {
+    .map(({ name, reason }) => ({ name, gate: {}, limitMs, closed: `it is left out (${reason})` }))
+  for (const { name, gate: plugin, options, isIsolated } of plugins) {
     if (!plugin) continue
     try {
       const opening = (async () => plugin.open(options, { log: log.child({ plugin: name }) }))()
-      gates.push({ name, gate: await withinTime(opening, openLimitMs, 'not opened') })
+      const gate = await withinTime(opening, isIsolated ? Infinity : openLimitMs, 'not opened')
+      gates.push({ name, gate, limitMs: isIsolated ? Infinity : limitMs })
     } catch (error) {
-      gates.push({ name, gate: {}, closed: `it could not be opened (${reasonOf(error)})` })
+      gates.push({ name, gate: {}, limitMs, closed: `it could not be opened (${reasonOf(error)})` })
     }
   }
   if (gates.length === 0) return undefined
   gates.sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const { name, closed } of gates)
     if (closed !== undefined) log.error({ plugin: name, reason: closed }, 'gate lets nothing through')
-  return createGates(gates, limitMs)
+  return createGates(gates)
 }
 
-function createGates(gates: readonly OpenGate[], limitMs: number): Gates {
+function createGates(gates: readonly OpenGate[]): Gates {
   return {
     async beforeDispatch(facts) {
       const words: { from: string; to: string }[] = []
       let seen = facts
       for (const each of gates) {
-        const verdict = await ask(each, 'beforeDispatch', { facts: seen, isVerdict: isDispatchVerdict, limitMs })
+        const verdict = await ask(each, 'beforeDispatch', { facts: seen, isVerdict: isDispatchVerdict })
         if (verdict.verdict === 'refuse')
-          throw failure('GATE_REFUSED', { gate: each.name, reason: shown(verdict.reason) })
+          throw failure('GATE_REFUSED', { gate: each.name, reason: shownReason(verdict.reason) })
         if (verdict.verdict !== 'redact') continue
         words.push(...verdict.words)
         seen = redacted(seen, toRedaction(verdict.words))
@@ -73,16 +73,18 @@ function createGates(gates: readonly OpenGate[], limitMs: number): Gates {
     },
     async beforeCommit(facts) {
       for (const each of gates) {
-        const verdict = await ask(each, 'beforeCommit', { facts, isVerdict: isCommitVerdict, limitMs }).catch(
+        const verdict = await ask(each, 'beforeCommit', { facts, isVerdict: isCommitVerdict }).catch(
           (error: unknown): CommitVerdict => ({ verdict: 'hold', reason: reasonOf(error) }),
         )
         if (verdict.verdict !== 'pass')
-          return { verdict: verdict.verdict, reason: `Gate ${each.name}: ${shown(verdict.reason)}` }
+          return { verdict: verdict.verdict, reason: `Gate ${each.name}: ${shownReason(verdict.reason)}` }
       }
       return { verdict: 'pass' }
     },
     async close() {
-      const closing = gates.map(({ gate }) => withinTime((async () => gate.close?.())(), limitMs, 'not closed'))
+      const closing = gates.map(({ gate, limitMs }) =>
+        withinTime((async () => gate.close?.())(), limitMs, 'not closed'),
+      )
       await Promise.allSettled(closing)
     },
   }
@@ -95,7 +97,7 @@ type Verdict = DispatchVerdict | CommitVerdict
 async function ask<Of extends Verdict>(
   each: OpenGate,
   hook: Hook,
-  { facts, isVerdict, limitMs }: { facts: object; isVerdict: (value: unknown) => value is Of; limitMs: number },
+  { facts, isVerdict }: { facts: object; isVerdict: (value: unknown) => value is Of },
 ): Promise<Of | { verdict: 'pass' }> {
   const failed = (reason: string, cause?: unknown) =>
     failure('PLUGIN_HOOK_FAILED', { plugin: each.name, hook, reason }, cause)
@@ -108,9 +110,11 @@ async function ask<Of extends Verdict>(
     isSettled = true
   }
   answering.then(settle, settle)
-  const verdict = await withinTime(answering, limitMs, 'no answer').catch((error: unknown) => {
+  const verdict = await withinTime(answering, each.limitMs, 'no answer').catch((error: unknown) => {
     if (!isSettled) waitAside(each, answering)
-    throw failed(shown(reasonOf(error)), error)
+    // It says already whose it is.
+    if (error instanceof FoundryError && error.code === 'PLUGIN_HOOK_FAILED') throw error
+    throw failed(shownReason(reasonOf(error)), error)
   })
   if (!isVerdict(verdict)) throw failed('it answered something that is no verdict')
   return verdict
@@ -153,12 +157,4 @@ function toRedaction(words: readonly { from: string; to: string }[]): Redaction 
 function redacted(facts: DispatchFacts, redaction: Redaction): DispatchFacts {
   const clean = <Words extends { text: string }>(each: Words) => ({ ...each, text: redaction(each.text) })
   return { ...facts, positive: facts.positive.map(clean), negative: facts.negative.map(clean) }
-}
-
-/**
- * Reasons are written into the journal, so what looks like personal data in them is replaced: before they are cut, since half of an
- * address is not recognised.
- */
-function shown(reason: string): string {
-  return redactPrivate(reason.slice(0, judgedLengthMax)).text.slice(0, reasonLengthMax)
 }

@@ -25,6 +25,8 @@ interface OpenObserver extends ObserverCounts {
   observer: Observer
   waiting: ToldEvent[]
   telling: Promise<void> | undefined
+  /** For each event; `Infinity` where its own process has bounds. */
+  limitMs: number
 }
 
 const openLimitMs = 10_000
@@ -37,12 +39,20 @@ export async function openObservers(
   { log, limitMs = tellLimitMs }: { log: Logger; limitMs?: number },
 ): Promise<Observers> {
   const observers: OpenObserver[] = []
-  for (const { name, observer: plugin, options } of plugins) {
+  for (const { name, observer: plugin, options, isIsolated } of plugins) {
     if (!plugin) continue
     try {
       const opening = (async () => plugin.open(options, { log: log.child({ plugin: name }) }))()
-      const observer = await withinTime(opening, openLimitMs, 'not opened')
-      observers.push({ name, observer, waiting: [], telling: undefined, told: 0, failed: 0, leftOut: 0 })
+      const observer = await withinTime(opening, isIsolated ? Infinity : openLimitMs, 'not opened')
+      const counts = { told: 0, failed: 0, leftOut: 0 }
+      observers.push({
+        name,
+        observer,
+        waiting: [],
+        telling: undefined,
+        limitMs: isIsolated ? Infinity : limitMs,
+        ...counts,
+      })
     } catch (error) {
       log.error({ plugin: name, reason: reasonOf(error) }, 'observer could not be opened')
     }
@@ -50,7 +60,7 @@ export async function openObservers(
   const tellAll = async (each: OpenObserver) => {
     for (let event = each.waiting.shift(); event; event = each.waiting.shift()) {
       const next = event
-      await withinTime((async () => each.observer.told(next))(), limitMs, 'no end').catch((error: unknown) => {
+      await withinTime((async () => each.observer.told(next))(), each.limitMs, 'no end').catch((error: unknown) => {
         each.failed++
         // The first says what is wrong; the others are counted.
         if (each.failed === 1)
@@ -74,7 +84,7 @@ export async function openObservers(
       const ending = observers.map(async each => {
         await withinTime(Promise.resolve(each.telling), limitMs, 'not told all').catch(() => undefined)
         each.leftOut += each.waiting.splice(0).length
-        await withinTime((async () => each.observer.close?.())(), limitMs, 'not closed')
+        await withinTime((async () => each.observer.close?.())(), each.limitMs, 'not closed')
       })
       await Promise.allSettled(ending)
       for (const { name, told, failed, leftOut } of observers)

@@ -20,6 +20,11 @@ export const pluginSchema = {
       description: 'Range of versions by the name of another plugin, or of `foundry` itself',
       examples: [{ foundry: '^0.1.0' }],
     },
+    isolated: {
+      type: 'boolean',
+      description:
+        'Its code runs in a process of its own, with bounded time, memory and output. For gates and observers',
+    },
     options: { type: 'object', description: 'JSON schema of what `plugins` of foundry.yaml may say of it' },
   },
 } as const

@@ -13,7 +13,7 @@ const words = ['render', 'a.json', '--templates', 'tiny', '--server', server.url
 const kit = JSON.stringify({ dot_id: 'a', version: '1.0.0', description: 'a keeper of Hidden Bay, smoking a pipe' })
 
 /** A home with one code plugin, whose `open` gives what stands there. */
-const homeWith = (name: string, kind: string, opened: string) => ({
+const homeWith = (name: string, kind: string, opened: string, more: Record<string, string> = {}) => ({
   'foundry.yaml': '',
   'a.json': kit,
   templates: tinyTemplates,
@@ -21,6 +21,7 @@ const homeWith = (name: string, kind: string, opened: string) => ({
     [name]: {
       'package.json': '{"type":"module"}',
       'index.js': `export default { kind: '${kind}', name: '${name}', version: '1.0.0', options: {}, open: () => (${opened}) }`,
+      ...more,
     },
   },
 })
@@ -85,6 +86,38 @@ t.test('a gate that cannot be loaded closes the way until it is mended', async t
     (await foundry(['runs', 'show', 'a'], call)).out,
     /gate-own failed in its hook beforeDispatch: it is left out/,
   )
+})
+
+const isolated = (name: string) => ({ 'plugin.yaml': `name: ${name}\nversion: 1.0.0\nisolated: true\n` })
+
+t.test('an isolated gate that crashes is named and fails its slot alone; other runs are rendered', async t => {
+  const opened = `{ beforeDispatch({ subject }) { if (subject === 'b') process.abort(); return { verdict: 'pass' } },
+    beforeCommit: ({ bytes }) => ({ verdict: bytes.length > 100 ? 'pass' : 'hold', reason: 'small' }) }`
+  const b = JSON.stringify({ dot_id: 'b', version: '1.0.0', description: 'a keeper' })
+  const cwd = t.testdir({ ...homeWith('gate-own', 'gate', opened, isolated('gate-own')), 'b.json': b })
+  const { code, answer } = await foundryJson<Rendered>([...words, 'b.json'], { cwd })
+  t.equal(code, 1)
+  t.strictSame(
+    answer.runs.map(({ state }) => state),
+    ['done', 'failed'],
+  )
+  const shown = await foundry(['runs', 'show', 'b'], { cwd })
+  t.match(shown.out, /gate-own failed in its hook beforeDispatch: its process ended by itself, with SIGABRT/)
+  const listed = await foundry(['plugins'], { cwd })
+  t.match(listed.out, /^gate-own \.+ +gate .* ms, isolated +beforeDispatch \(chain\), beforeCommit \(chain\)$/m)
+})
+
+t.test('an isolated observer that crashes with each event harms nothing', async t => {
+  const opened = '{ told() { process.abort() } }'
+  const cwd = t.testdir(homeWith('observer-own', 'observer', opened, isolated('observer-own')))
+  t.match(await foundryJson<Rendered>(words, { cwd }), { code: 0, answer: { runs: [{ state: 'done' }] } })
+})
+
+t.test('a provider that asks for isolation is refused, and told why', async t => {
+  const cwd = t.testdir(homeWith('provider-own', 'provider', '1', isolated('provider-own')))
+  const { code, err } = await foundry(['plugins'], { cwd })
+  t.equal(code, 1)
+  t.match(err, /plugins\/provider-own: isolated: Only a gate or an observer can be isolated/)
 })
 
 t.test('an observer is told what happens, and one that fails harms nothing', async t => {

@@ -20,6 +20,7 @@ export function pluginOf(code: CodePlugin, options: Record<string, unknown> = {}
     storage: undefined,
     gate: undefined,
     observer: undefined,
+    isIsolated: false,
     options,
     tookMs: 0,
     [code.kind]: code,

@@ -2,6 +2,7 @@
 
 /**
  * Refuses words that the options ban. foundry.yaml: `plugins: { __name__: { banned: [cigarette] } }`
+ * `isolated: true` in plugin.yaml runs it in a process of its own, so that a crash or a loop without end harms nobody else.
  *
  * @import { GatePlugin } from 'persona-foundry/plugin'
  */

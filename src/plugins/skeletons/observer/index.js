@@ -2,6 +2,7 @@
 
 /**
  * Logs how many pictures each run has given.
+ * `isolated: true` in plugin.yaml runs it in a process of its own, so that a crash or a loop without end harms nobody else.
  *
  * @import { ObserverPlugin } from 'persona-foundry/plugin'
  */
