@@ -1,11 +1,20 @@
-import type { CommitVerdict, DispatchVerdict, Gate, GatePlugin, Observer, ObserverPlugin } from '../contract.js'
+import type {
+  CodePlugin,
+  CommitVerdict,
+  DispatchVerdict,
+  Gate,
+  GatePlugin,
+  Observer,
+  ObserverPlugin,
+} from '../contract.js'
 import { type IsolationBounds, isolationBounds } from './bounds.js'
 import type { Described } from './child-main.js'
 import { type IsolatedCode, IsolatedCalls } from './isolated-calls.js'
 import { IsolatedProcess } from './isolated-process.js'
 
 /** A plugin that is called like any other, while its code runs elsewhere; or what it is instead of one that can be isolated. */
-export type Isolated = GatePlugin | ObserverPlugin | { kind: 'engine' | 'provider' } | undefined
+export type Isolated =
+  GatePlugin | ObserverPlugin | { kind: Exclude<CodePlugin['kind'], 'gate' | 'observer'> } | undefined
 
 /**
  * Learns from the code of a plugin what it is, in a process that is ended at once; to open it starts another one. Undefined where the code
