@@ -1,6 +1,6 @@
 import { isNotConnectionError } from 'bullmq'
 import { Redis } from 'ioredis'
-import { type EngineHost, FoundryError, reasonOf } from '../../src/plugins/contract.js'
+import { type EngineHost, FoundryError, reasonOf, withinTime } from '../../src/plugins/contract.js'
 import { bullmqFailure } from './errors.js'
 import type { Settings } from './options.js'
 
@@ -55,7 +55,7 @@ export class RedisLink {
     })
     this.client.connect().catch(error => this.failed(error))
     try {
-      await within(Promise.race([this.ready.passed, refused]), limitMs, away)
+      await withinTime(Promise.race([this.ready.passed, refused]), limitMs, away)
     } catch {
       throw bullmqFailure('UNREACHABLE', { address, reason: this.lastReason ?? 'no answer' })
     } finally {
@@ -77,7 +77,7 @@ export class RedisLink {
       return question()
     })
     try {
-      return await within(answer, limitMs, () => {
+      return await withinTime(answer, limitMs, () => {
         isOver = true
         // Looks open and says nothing: only a new connection can tell.
         if (this.client.status === 'ready') this.client.stream.destroy()
@@ -93,7 +93,7 @@ export class RedisLink {
     this.isClosed = true
     this.ready.close(bullmqFailure('CLOSED', { address: this.settings.address }))
     if (this.client.status === 'ready') {
-      await within(this.client.quit(), quitMsMax, () => new RangeError('no answer')).catch(() => undefined)
+      await withinTime(this.client.quit(), quitMsMax, 'no answer').catch(() => undefined)
     }
     this.client.disconnect()
   }
@@ -166,14 +166,6 @@ class Gate {
   close(reason: unknown): void {
     this.reject(reason)
   }
-}
-
-async function within<Value>(value: Promise<Value>, limitMs: number, over: () => unknown): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(over()), limitMs)
-  })
-  return Promise.race([value, limit]).finally(() => clearTimeout(timer))
 }
 
 /** Errors of several addresses have no message of their own. */

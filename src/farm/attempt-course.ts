@@ -7,6 +7,7 @@ import type { Told } from './attempts.js'
 import { chooseNextStep } from './choose-next-step.js'
 import { failureOf } from './failure-of.js'
 import type { RenderedFacts } from './open-run.js'
+import { inDoubt, mayBePaid, orInDoubt } from './paid.js'
 import { pause, type Signal } from './signal.js'
 import type { Active, AttemptBook } from './worker-host.js'
 import type { Work } from './works.js'
@@ -130,9 +131,8 @@ export class AttemptCourse {
 
   /** Lost while it was being rendered: the job may have brought the server down. What was paid for is never lost so lightly. */
   private judge({ job, attempt }: Work, failure: RenderFailure): RenderFailure {
-    // Only services give ids of their own; the one that did may be listed no more.
-    const isPaid = this.host.connection.isPaid || attempt.remote !== undefined
-    if (isPaid && ['lost', 'crashed'].includes(failure.reason)) return inDoubt(failure)
+    const isUnknown = ['lost', 'crashed'].includes(failure.reason)
+    if (isUnknown && mayBePaid(this.host.connection, attempt)) return inDoubt(failure)
     if (failure.reason !== 'lost' || this.host.active(job)?.startedAt === undefined) return failure
     return new RenderFailure('crashed', `${this.host.entry.name} lost the job while it rendered it`, {}, failure)
   }
@@ -195,7 +195,7 @@ export class AttemptCourse {
       const outcome = await connection.cancel(attempt, signal)
       const seconds = Math.round(this.host.limitMs(job) / 1000)
       const silence = new RenderFailure('silent', `No end after ${seconds} s on ${entry.name}`, {}, error)
-      throw connection.isPaid && outcome !== 'gone' ? inDoubt(silence) : silence
+      throw outcome === 'gone' ? silence : orInDoubt(connection, silence)
     } finally {
       clearTimeout(timer)
     }
@@ -266,18 +266,13 @@ export class AttemptCourse {
             {},
             error,
           )
-          throw this.host.connection.isPaid ? inDoubt(missed) : missed
+          throw orInDoubt(this.host.connection, missed)
         }
         await this.host.changed.wait(fetchRetryMs * 2 ** (tries - 1), signal)
         if (!(await this.host.look())) await this.ready(signal)
       }
     }
   }
-}
-
-/** A paid picture that is not here: nobody pays for another one without being asked. */
-export function inDoubt({ message }: Pick<RenderFailure, 'message'>): RenderFailure {
-  return new RenderFailure('in-doubt', `${message}. It may be paid for: "foundry runs retry" renders it anew`)
 }
 
 /** The clock of a server may jump: what it cannot have measured is left out. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { reasonOf } from '../errors.js'
+import { waitAtMost } from '../files/within-time.js'
 import type { Job } from '../plan/job.js'
 import type { QueueEngine } from '../plugins/contract.js'
 import { laneOf } from './choose-lane.js'
@@ -112,12 +113,7 @@ export class EngineWindow {
     await this.filling
     const jobs = this.remove(() => true)
     if (jobs.length === 0) return
-    let timer: NodeJS.Timeout | undefined
-    const limit = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, limitMs)
-    })
-    await Promise.race([this.forget(jobs), limit])
-    clearTimeout(timer)
+    await waitAtMost(this.forget(jobs), limitMs)
   }
 
   private remove(isMeant: (offered: Offered) => boolean): string[] {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { waitAtMost } from '../files/within-time.js'
 import type { Presence } from './presence.js'
 
 /** Once a server of drafts has answered, others are given this long to be real ones. */
@@ -27,7 +27,7 @@ export async function firstAnswer({ candidates, all, remote }: Wanted): Promise<
   const here = looks.map(look => look.then(probe => probe !== undefined))
   if (!(await anyOf([...here, ...(remote ? [remote] : [])]))) return false
   // An address does not tell that drafts are behind it: another one may be real.
-  await Promise.race([real, sleep(realAnswerMsMax, undefined, { ref: false })])
+  await waitAtMost(real, realAnswerMsMax)
   return true
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { failure, FoundryError, reasonOf } from '../errors.js'
+import { waitAtMost } from '../files/within-time.js'
 import type { Job } from '../plan/job.js'
 import { type Attempt, type Probe, type QueueEngine, RenderFailure } from '../plugins/contract.js'
 import type { Ledger } from '../record/ledger.js'
@@ -131,7 +132,7 @@ export class RemoteWork implements RemoteOutlook {
     this.state = 'working'
     void this.sweepStorage()
     // One that is away must not keep the rest waiting.
-    await Promise.race([this.openEngine(), sleep(openMsMax, undefined, { ref: false })])
+    await waitAtMost(this.openEngine(), openMsMax)
     this.ticking = setInterval(() => {
       this.tick ??= this.look().finally(() => {
         this.tick = undefined

@@ -4,15 +4,16 @@ import { failpoint } from '../files/failpoint.js'
 import type { Job } from '../plan/job.js'
 import { type Attempt, type Claim, type Connection, RenderFailure } from '../plugins/contract.js'
 import type { ServerEntry, ServerMode } from '../schema/config.js'
-import { AttemptCourse, inDoubt } from './attempt-course.js'
+import { AttemptCourse } from './attempt-course.js'
+import { blameServer } from './blame-server.js'
 import { CheckedGraphs } from './checked-graphs.js'
 import type { Loaded, ServerView } from './choose-group.js'
-import { isSuspect } from './choose-next-step.js'
 import { describeServer } from './describe-server.js'
 import { Estimates } from './estimates.js'
 import { failureOf, unforeseen } from './failure-of.js'
 import { Fitness } from './fitness.js'
 import { isOfTheHome } from './open-run.js'
+import { orInDoubt } from './paid.js'
 import { Presence } from './presence.js'
 import { Room } from './room.js'
 import type { RunGroup } from './run-backlog.js'
@@ -264,7 +265,7 @@ export class ServerWorker {
     await this.ends(limitMs, () => this.presence.isReady)
     const left = [...this.active.values()].map(({ attempt }) => attempt)
     const removed = new RenderFailure('interrupted', `${this.entry.name} was removed`)
-    this.working.giveUpAll(this.connection.isPaid ? inDoubt(removed) : removed)
+    this.working.giveUpAll(orInDoubt(this.connection, removed))
     await Promise.allSettled(this.works)
     if (this.presence.isReady)
       await Promise.allSettled(left.map(attempt => this.connection.cancel(attempt, AbortSignal.timeout(leaveMsMax))))
@@ -403,15 +404,9 @@ export class ServerWorker {
       { server: name, run: job.run, slot: job.slot.id, attempt: attempt.number, cause: failure.reason },
       'attempt failed',
     )
-    if (failure.reason === 'out-of-memory') this.fitness.beCareful()
-    if (failure.reason === 'out-of-memory' || failure.reason === 'too-fast')
-      await this.connection.free?.(this.abort.signal).catch(() => undefined)
-    if (failure.reason === 'locked-out' && this.fitness.lockOut(failure.message))
-      this.host.log.error({ server: name, reason: failure.message }, 'server may not render')
-    if (isSuspect(failure.reason)) {
-      const restMs = this.fitness.blame(job.id, failure.message, this.host.hasOthers())
-      if (restMs !== undefined) this.host.log.warn({ server: name, restMs, reason: failure.message }, 'server rests')
-    }
+    const { fitness, connection, host, abort } = this
+    const hasOthers = () => host.hasOthers()
+    await blameServer({ name, fitness, connection, log: host.log, hasOthers, signal: abort.signal }, job, failure)
     this.free(job)
     await this.endClaim(job)
     await this.host.attempts.failed(job, attempt, name, failure)

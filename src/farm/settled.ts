@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { waitAtMost } from '../files/within-time.js'
 import type { Attempt, Connection } from '../plugins/contract.js'
 
 /** Servers keep what they rendered in memory, the history of ComfyUI up to 10,000 jobs: committed attempts are deleted there in groups. */
@@ -23,6 +23,6 @@ export class Settled {
     this.attempts = []
     const limit = AbortSignal.timeout(forgetMsMax)
     const forgotten = attempts.map(attempt => this.connection.forget?.(attempt, limit).catch(() => undefined))
-    await Promise.race([Promise.all(forgotten), sleep(forgetMsMax, undefined, { ref: false })])
+    await waitAtMost(Promise.all(forgotten), forgetMsMax)
   }
 }

@@ -18,7 +18,7 @@ import { describeBinding, type Finding } from '../workflow/describe-binding.js'
 import { parseGraph } from '../workflow/parse-graph.js'
 import type { Foundry } from './foundry.js'
 import { defineOperation } from './operation.js'
-import { reachablePath } from './reach.js'
+import { pathSchema, reachablePath } from './reach.js'
 import { probeWorkflow, type Probed } from './workflow-probe.js'
 import { readWorkflowSource, type WorkflowSource } from './workflow-source.js'
 
@@ -47,12 +47,7 @@ export const addWorkflow = defineOperation({
     additionalProperties: false,
     required: ['path'],
     properties: {
-      path: {
-        type: 'string',
-        minLength: 1,
-        maxLength: 4096,
-        description: 'A workflow of ComfyUI in either format, or a PNG that holds one',
-      },
+      path: { ...pathSchema, description: 'A workflow of ComfyUI in either format, or a PNG that holds one' },
       name: { ...nameText, description: 'What it is called; the name of the file if absent' },
       server: { type: 'string', maxLength: 64, description: 'Server that converts and renders it; any if absent' },
       family: { enum: families },

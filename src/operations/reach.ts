@@ -5,6 +5,9 @@ import { realInside } from '../files/confined-path.js'
 import type { Foundry } from './foundry.js'
 import type { Caller } from './operation.js'
 
+/** How a caller names a file or a folder. */
+export const pathSchema = { type: 'string', minLength: 1, maxLength: 4096 } as const
+
 /**
  * A path that a caller names, absolute; relative ones start at the home. Whoever can reach the API reaches no other file than
  * those of the home and of the configured call folders, links resolved, and nothing that the foundry keeps for itself.

@@ -18,7 +18,7 @@ import { logicalGraph } from '../workflow/canonical-graph.js'
 import { parseGraph } from '../workflow/parse-graph.js'
 import type { Foundry } from './foundry.js'
 import { defineOperation } from './operation.js'
-import { reachablePath, writablePath } from './reach.js'
+import { pathSchema, reachablePath, writablePath } from './reach.js'
 import { privateTextsOf } from './private-texts.js'
 import { renderProblems } from './render-problems.js'
 
@@ -31,12 +31,8 @@ export const reproduce = defineOperation({
     additionalProperties: false,
     required: ['image'],
     properties: {
-      image: { type: 'string', minLength: 1, maxLength: 4096 },
-      output: {
-        type: 'string',
-        maxLength: 4096,
-        description: 'Where the new picture goes; beside the old one if absent',
-      },
+      image: pathSchema,
+      output: { ...pathSchema, description: 'Where the new picture goes; beside the old one if absent' },
       dryRun: { type: 'boolean', default: false, description: 'Only compares the graph with the record' },
     },
   },

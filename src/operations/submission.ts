@@ -2,6 +2,7 @@ import type { FromSchema } from '../schema/from-schema.js'
 import { parameterValueSchema } from '../schema/parameter.js'
 import { labelsSchema, prioritySchema, weightSchema } from '../schema/run.js'
 import { families } from '../schema/template.js'
+import { pathSchema } from './reach.js'
 
 const position = { type: 'number', minimum: 0, maximum: 1 } as const
 
@@ -11,12 +12,7 @@ export const submitSchema = {
   additionalProperties: false,
   required: ['path'],
   properties: {
-    path: {
-      type: 'string',
-      minLength: 1,
-      maxLength: 4096,
-      description: 'A persona kit, persona manifest or render order',
-    },
+    path: { ...pathSchema, description: 'A persona kit, persona manifest or render order' },
     templates: { type: 'array', maxItems: 64, items: { type: 'string' } },
     family: { enum: families },
     workflow: { type: 'string', description: 'Workflow of every picture' },
@@ -43,11 +39,7 @@ export const submitSchema = {
       description: 'Render every so manieth slot first; the others wait for approval',
     },
     inFlightMax: { type: 'integer', minimum: 1, maximum: 10_000 },
-    callFolder: {
-      type: 'string',
-      maxLength: 4096,
-      description: 'Where a persona manifest finds its files, if not around it',
-    },
+    callFolder: { ...pathSchema, description: 'Where a persona manifest finds its files, if not around it' },
     dryRun: { type: 'boolean' },
   },
 } as const

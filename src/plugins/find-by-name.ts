@@ -5,7 +5,7 @@ import { validateValue } from '../files/validate.js'
 import { folderStorage } from '../record/folder-storage.js'
 import type { EngineHost, EnginePlugin, QueueEngine, Storage, StoragePlugin } from './contract.js'
 import type { PluginFolder } from './load-plugins.js'
-import { withinTime } from './within-time.js'
+import { withinTime } from '../files/within-time.js'
 
 /** A plugin that foundry.yaml names, with its options. */
 interface Named {

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import type { Config } from '../config/config.js'
 import { hasErrors, type Problem, reasonOf } from '../errors.js'
 import { validateValue } from '../files/validate.js'
+import { withinTime } from '../files/within-time.js'
 import { codePluginOf } from './code-plugin.js'
 import type { CodePlugin, EnginePlugin, GatePlugin, ObserverPlugin, Provider, StoragePlugin } from './contract.js'
 import { offerContract } from './contract-hooks.js'
@@ -10,7 +11,6 @@ import { findPlugins, type FoundPlugin, type PluginOrigin } from './find-plugins
 import { type Isolated, isolatedPlugin } from './isolation/isolated-plugin.js'
 import { findChanged, readRemembered } from './remembered-code.js'
 import { resolveNeeds } from './resolve-needs.js'
-import { withinTime } from './within-time.js'
 
 /** A plugin that may be used: data (styles, templates, kits), code of one kind, or both. */
 export interface PluginFolder {

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
 import { failure, FoundryError, reasonOf } from '../errors.js'
+import { withinTime } from '../files/within-time.js'
 import type { CommitVerdict, DispatchFacts, DispatchVerdict, Gate, PictureFacts } from './contract.js'
 import type { LoadedPlugins } from './load-plugins.js'
 import { shownReason } from './shown-reason.js'
-import { withinTime } from './within-time.js'
 
 /** The gates of a home, as one. */
 export interface Gates {

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import { reasonOf } from '../errors.js'
+import { withinTime } from '../files/within-time.js'
 import type { Observer, ToldEvent } from './contract.js'
 import type { PluginFolder } from './load-plugins.js'
-import { withinTime } from './within-time.js'
 
 /** The observers of a home. */
 export interface Observers {

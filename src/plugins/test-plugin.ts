@@ -21,7 +21,7 @@ import type { StorageSubject } from './conformance/storage-promises.js'
 import { findPlugin, type FoundPlugin } from './find-plugins.js'
 import { loadPlugin, type PluginFolder } from './load-plugins.js'
 import { resolveNeeds } from './resolve-needs.js'
-import { withinTime } from './within-time.js'
+import { withinTime } from '../files/within-time.js'
 
 const sampleFile = 'conformance.js'
 const sampleLimitMs = 10_000

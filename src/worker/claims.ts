@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { reasonOf } from '../errors.js'
+import { waitAtMost } from '../files/within-time.js'
 import { type Claim, extendEveryMs, type QueueEngine } from '../plugins/contract.js'
 
 /** An engine that is away does not keep the end of a job from being told. */
@@ -78,7 +78,7 @@ export class Claims {
   private async end(claim: Claim, act: () => Promise<void>): Promise<void> {
     if (!this.held.delete(claim.token)) return
     const end = act().catch((error: unknown) => this.tell(error))
-    await Promise.race([end, sleep(endMsMax, undefined, { ref: false })])
+    await waitAtMost(end, endMsMax)
   }
 
   private tell(error: unknown): void {

@@ -1,5 +1,5 @@
 import { reasonOf } from '../../errors.js'
-import { withinTime } from '../within-time.js'
+import { withinTime } from '../../files/within-time.js'
 
 /** One thing that a plugin must do. */
 export interface Check {

@@ -27,7 +27,7 @@ const oddLanes = [
 ]
 
 /** Longest time after which a claim that nobody extends has come back. */
-const lostMsMax = 60_000
+const lostMsMax = 5 * extendEveryMs
 
 /** Everything that an engine promises, by its name. */
 export const enginePromises: Readonly<Record<string, EnginePromise>> = {

@@ -202,7 +202,7 @@ for (const format of ['json', 'yaml'] as const)
     t.equal(document.locate(['x', 'y']), undefined)
   })
 
-t.test('parseDocument reads a persona manifest of 20,000 entries within a second', async t => {
+t.test('parseDocument finds many places in a persona manifest of 20,000 entries', async t => {
   const entry = (index: number) => ({
     call_id: `call-${index}`,
     channel: 'left-vocals',
@@ -215,10 +215,14 @@ t.test('parseDocument reads a persona manifest of 20,000 entries within a second
     null,
     2,
   )
-  const start = performance.now()
   const document = parseDocument(text, { file: 'a', format: 'json' })
-  document.locateAll(Array.from({ length: 200 }, (_, index) => ({ path: [index * 100, 'speaker'], part: 'value' })))
-  t.ok(performance.now() - start < 1000)
+  const indices = Array.from({ length: 200 }, (_, at) => at * 100)
+  const places = document.locateAll(indices.map(index => ({ path: [index, 'speaker'], part: 'value' })))
+  const linesEach = JSON.stringify(entry(0), null, 2).split('\n').length
+  t.strictSame(
+    places.map(place => place?.line),
+    indices.map(index => 2 + index * linesEach + 3),
+  )
   t.equal((document.value as unknown[]).length, 20_000)
 })
 
