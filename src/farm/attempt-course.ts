@@ -132,7 +132,7 @@ export class AttemptCourse {
   private judge({ job, attempt }: Work, failure: RenderFailure): RenderFailure {
     // Only services give ids of their own; the one that did may be listed no more.
     const isPaid = this.host.connection.isPaid || attempt.remote !== undefined
-    if (isPaid && ['lost', 'crashed'].includes(failure.reason)) return inDoubt(failure)
+    if (isPaid && ['lost', 'crashed', 'no-output'].includes(failure.reason)) return inDoubt(failure)
     if (failure.reason !== 'lost' || this.host.active(job)?.startedAt === undefined) return failure
     return new RenderFailure('crashed', `${this.host.entry.name} lost the job while it rendered it`, {}, failure)
   }
@@ -241,8 +241,10 @@ export class AttemptCourse {
       this.host.free(job)
       if (signal.aborted) return
       const failure = failureOf(error)
-      if (bytes && failure.reason === 'bad-output') await this.host.attempts.keep(job, attempt, bytes)
-      await this.host.failed(work, failure)
+      const isRefused = failure.reason === 'bad-output'
+      if (bytes && isRefused) await this.host.attempts.keep(job, attempt, bytes)
+      // The same seed gives the same picture, at its price.
+      await this.host.failed(work, isRefused && this.host.connection.isPaid ? inDoubt(failure) : failure)
     }
   }
 
