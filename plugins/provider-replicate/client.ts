@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
-import { reasonOf, RenderFailure } from '../../src/plugins/contract.js'
+import { hideWords, reasonOf, RenderFailure } from '../../src/plugins/contract.js'
 import type { Address } from './address.js'
 
 const answerSizeBytesMax = 16 * 1024 * 1024
@@ -11,8 +11,6 @@ const askedDelayMsMax = 60_000
 /** The whole of an exchange may take this many times the limit of a single silence. */
 const exchangeLimits = 4
 const messageLengthMax = 500
-/** Shorter inputs are settings. */
-const privateLengthMin = 12
 
 /** Pauses before a request is repeated, in milliseconds. */
 export interface RetryTimes {
@@ -96,9 +94,8 @@ export class Client {
   /** A text of the service as it may be told: bounded, without keys, signed queries and what was sent, which may be private. */
   redact(text: string, sent: Readonly<Record<string, unknown>>): string {
     const { token } = this.address
-    const words = Object.values(sent).filter(each => typeof each === 'string' && each.length >= privateLengthMin)
-    return words
-      .reduce((told: string, each) => told.replaceAll(String(each), '[input]'), text)
+    const words = Object.values(sent).filter(each => typeof each === 'string')
+    return hideWords(text, words)
       .replaceAll(token, '[key]')
       .replaceAll(/\br8_[A-Za-z0-9]+/g, '[key]')
       .replaceAll(/(https?:\/\/[^\s?"']+)\?[^\s"']*/g, '$1')

@@ -43,7 +43,9 @@ export function failureOfRead(client: Client, answer: Answer): RenderFailure {
 export function failureOfPrediction(client: Client, prediction: Prediction): RenderFailure | undefined {
   const { label } = client.address
   const { id, status, input, error, outputs, isRemoved, deadline, completedAt } = prediction
-  const said = error === '' ? '' : `: ${client.redact(error, input)}`
+  // What the service has forgotten of the input cannot be taken out of its words.
+  const isTellable = error !== '' && Object.keys(input).length > 0
+  const said = isTellable ? `: ${client.redact(error, input)}` : ''
   const details = { remote: id }
   switch (status) {
     case 'succeeded':

@@ -131,8 +131,8 @@ export class AttemptCourse {
 
   /** Lost while it was being rendered: the job may have brought the server down. What was paid for is never lost so lightly. */
   private judge({ job, attempt }: Work, failure: RenderFailure): RenderFailure {
-    const isUnknown = ['lost', 'crashed'].includes(failure.reason)
-    if (isUnknown && mayBePaid(this.host.connection, attempt)) return inDoubt(failure)
+    const hasNoPicture = ['lost', 'crashed', 'no-output'].includes(failure.reason)
+    if (hasNoPicture && mayBePaid(this.host.connection, attempt)) return inDoubt(failure)
     if (failure.reason !== 'lost' || this.host.active(job)?.startedAt === undefined) return failure
     return new RenderFailure('crashed', `${this.host.entry.name} lost the job while it rendered it`, {}, failure)
   }
@@ -241,8 +241,10 @@ export class AttemptCourse {
       this.host.free(job)
       if (signal.aborted) return
       const failure = failureOf(error)
-      if (bytes && failure.reason === 'bad-output') await this.host.attempts.keep(job, attempt, bytes)
-      await this.host.failed(work, failure)
+      const isRefused = failure.reason === 'bad-output'
+      if (bytes && isRefused) await this.host.attempts.keep(job, attempt, bytes)
+      // The same seed gives the same picture, at its price.
+      await this.host.failed(work, isRefused && this.host.connection.isPaid ? inDoubt(failure) : failure)
     }
   }
 

@@ -1,4 +1,6 @@
 import { describeProblem, FoundryError, reasonOf } from '../errors.js'
+import { hideWords } from '../library/hide-words.js'
+import type { Job } from '../plan/job.js'
 import { type JobProblem, type RenderCause, RenderFailure } from '../plugins/contract.js'
 
 /** What a server's check of a job says, of which some are errors, as the failure of the job there. */
@@ -19,6 +21,15 @@ export function failureOf(error: unknown): RenderFailure {
   if (error instanceof FoundryError && (error.code === 'OUTPUT_INVALID' || error.code === 'PICTURES_FAILED'))
     return new RenderFailure('bad-output', error.message, error.details, error)
   throw error
+}
+
+/** A failure as it may be told: servers repeat words of prompts, and private ones are written nowhere. Names of files have no spaces. */
+export function tellable({ isPrivate, graph }: Job, failed: RenderFailure): RenderFailure {
+  if (!isPrivate) return failed
+  const texts = Object.values(graph).flatMap(({ inputs }) =>
+    Object.values(inputs).filter(value => typeof value === 'string' && value.includes(' ')),
+  )
+  return new RenderFailure(failed.reason, hideWords(failed.message, texts as string[]), failed.details, failed)
 }
 
 /** What nobody has foreseen, as a fault of the server as a whole where its provider says so, else of the job. */

@@ -10,7 +10,7 @@ import { CheckedGraphs } from './checked-graphs.js'
 import type { Loaded, ServerView } from './choose-group.js'
 import { describeServer } from './describe-server.js'
 import { Estimates } from './estimates.js'
-import { failureOf, unforeseen } from './failure-of.js'
+import { failureOf, tellable, unforeseen } from './failure-of.js'
 import { Fitness } from './fitness.js'
 import { isOfTheHome } from './open-run.js'
 import { orInDoubt } from './paid.js'
@@ -397,8 +397,9 @@ export class ServerWorker {
       this.host.speeds.add(this.entry.name, active.group.work, { renderMs, loaded: active.loads })
   }
 
-  private async fail({ job, attempt }: Pick<Work, 'job' | 'attempt'>, failure: RenderFailure): Promise<void> {
+  private async fail({ job, attempt }: Pick<Work, 'job' | 'attempt'>, failed: RenderFailure): Promise<void> {
     const { name } = this.entry
+    const failure = tellable(job, failed)
     this.failed++
     this.host.log.warn(
       { server: name, run: job.run, slot: job.slot.id, attempt: attempt.number, cause: failure.reason },

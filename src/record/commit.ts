@@ -12,7 +12,7 @@ import type { Price, ResultPart, Trace } from '../schema/trace.js'
 import { logicalGraph } from '../workflow/canonical-graph.js'
 import { graphChunk, imageSizeBytesMax, readTrace, requestOf, traceChunk } from './carried-record.js'
 import { type PictureFacts, type PictureWish, readPicture } from './picture.js'
-import { withoutPngText, withPngText } from './png-text.js'
+import { withoutPngText, withoutPngWords, withPngText } from './png-text.js'
 import { imageFile, toJsonText, traceFile } from './run-folder.js'
 
 export interface CommitPlace {
@@ -171,13 +171,13 @@ async function settle(
 
 /**
  * What the picture itself carries: the request part of its trace and the logical graph, from which it can be made again.
- * Private prompts never stay in the file.
+ * Private prompts never stay in the file, whatever a server has written there.
  */
 function recordedBytes(bytes: Buffer, job: GraphJob): Buffer {
-  const replaced = job.isPrivate ? [traceChunk, 'prompt', 'workflow'] : [traceChunk]
+  const bare = job.isPrivate ? withoutPngWords(bytes) : withoutPngText(bytes, [traceChunk])
   const chunks = [{ keyword: traceChunk, text: JSON.stringify(job.request) }]
   if (!job.isPrivate) chunks.push({ keyword: graphChunk, text: JSON.stringify(logicalGraph(job.graph, job.save)) })
-  return withPngText(withoutPngText(bytes, replaced), chunks)
+  return withPngText(bare, chunks)
 }
 
 async function stage(bytes: Buffer, name: string, folder: string): Promise<string> {
@@ -217,11 +217,11 @@ async function keepThumbnail(file: string, thumbnail: Buffer): Promise<void> {
     .catch(() => undefined)
 }
 
-/** Keeps bytes that are not the slot's picture, under a name of their own. Answers the name. */
+/** Keeps bytes that are not the slot's picture, under a name of their own, without private words. Answers the name. */
 export async function keepPicture(bytes: Uint8Array, job: GraphJob, attempt: number, folder: string): Promise<string> {
   const name = `${stagedName(job, attempt)}-${randomUUID()}.png`
   await makeFolder(folder)
-  await replaceFile(join(folder, name), bytes)
+  await replaceFile(join(folder, name), job.isPrivate ? withoutPngWords(bytes) : bytes)
   return name
 }
 

@@ -60,6 +60,20 @@ export function withoutPngText(bytes: Uint8Array, keywords: readonly string[]): 
   return Buffer.concat(kept)
 }
 
+/**
+ * The same picture without anything that is written into it, pixels apart, as far as it is whole. Of bytes that are no PNG
+ * nothing is left.
+ */
+export function withoutPngWords(bytes: Uint8Array): Buffer {
+  const kept: Uint8Array[] = []
+  try {
+    for (const chunk of pngChunks(bytes)) if (!wordTypes.has(chunk.type)) kept.push(chunk.whole)
+  } catch {
+    // Where it is cut off, what stands before the cut is kept.
+  }
+  return kept.length === 0 ? Buffer.alloc(0) : Buffer.concat([signature, ...kept])
+}
+
 /** Width and height in pixels, from the header alone. Throws OUTPUT_INVALID for bytes that are no PNG. */
 export function pngSize(bytes: Uint8Array): { width: number; height: number } {
   const header = pngChunks(bytes).next().value
@@ -71,6 +85,7 @@ export function pngSize(bytes: Uint8Array): { width: number; height: number } {
 
 const signature = Buffer.from('89504e470d0a1a0a', 'hex')
 const textTypes = new Set(['tEXt', 'zTXt', 'iTXt'])
+const wordTypes = new Set([...textTypes, 'eXIf'])
 
 interface Chunk {
   type: string

@@ -183,6 +183,19 @@ t.test('a message never tells the key, a signed query, or a prompt', async t => 
   t.match(last.kind === 'failed' && last.failure.message, /Not allowed: \[input\]\.$/)
 })
 
+t.test('a message tells no part of a prompt either, nor words about an input that is gone', async t => {
+  const { fake, connection } = await startFake(t)
+  fake.parts = [
+    { status: 422, body: { detail: [{ msg: 'too rude', input: 'near: portrait of ma' }] } },
+    { ends: 'failed', error: 'Not allowed: portrait of mara', forgetsInput: true },
+  ]
+  const refused = await failureOf(connection.submit(hostedJob(), makeAttempt(), signal))
+  t.match(refused.message, /too rude/)
+  t.notMatch(refused.message, /portrait/)
+  const last = await endOf(connection)
+  t.match(last.kind === 'failed' && last.failure.message, /failed$/)
+})
+
 t.test('questions are asked again while the service is in trouble, and tell it in the end', async t => {
   const { fake, connection } = await startFake(t)
   const attempt = makeAttempt()

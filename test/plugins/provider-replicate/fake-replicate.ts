@@ -17,6 +17,8 @@ export interface Part {
   /** In place of the address of a picture. */
   output?: unknown
   isRemoved?: boolean
+  /** Tells nothing of the input any more. */
+  forgetsInput?: boolean
 }
 
 /** A prediction that was created: each of these was paid for. */
@@ -176,7 +178,7 @@ export class FakeReplicate {
       model,
       version: 'hidden',
       status,
-      input,
+      input: part.forgetsInput ? {} : input,
       output: isDone ? output : null,
       error: status === 'failed' ? (part.error ?? "KeyError: 'sample'") : null,
       source: 'api',

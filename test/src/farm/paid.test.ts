@@ -25,6 +25,15 @@ const doubts: Record<string, [Partial<Odds>, (connection: Connection) => Partial
     {},
     () => ({ fetch: () => Promise.reject(new RenderFailure('no-output', 'gone')) }),
   ],
+  'that ends without a picture': [
+    {},
+    () => ({
+      async *follow() {
+        yield { kind: 'failed' as const, failure: new RenderFailure('no-output', 'success without a picture') }
+      },
+    }),
+  ],
+  'whose picture cannot be used': [{}, () => ({ fetch: async () => Buffer.from('no picture') })],
   'that cannot be adopted': [
     { vanishes: 1 },
     () => ({ adopt: () => Promise.reject(new RenderFailure('in-doubt', 'not listed')) }),

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { deflateSync } from 'node:zlib'
-import { pngSize, readPngText, withoutPngText, withPngText } from '../../../src/record/png-text.js'
+import { pngSize, readPngText, withoutPngText, withoutPngWords, withPngText } from '../../../src/record/png-text.js'
 
 const whole =
   '89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55000000097445587470726f6d7074007b7dc89486fb' +
@@ -47,6 +47,19 @@ t.test('withoutPngText takes only the named texts and leaves the rest in order',
     readPngText(withoutPngText(made, ['prompt', 'workflow'])).map(x => x.keyword),
     ['foundry'],
   )
+})
+
+t.test('withoutPngWords takes all words out, also of a picture that is cut off', async t => {
+  const made = withPngText(picture, [
+    { keyword: 'parameters', text: 'private' },
+    { keyword: 'Beschreibung', text: 'privé — private' },
+  ])
+  const exif = Buffer.from('00000007655849667072697661746500000000', 'hex')
+  const full = Buffer.concat([made.subarray(0, 33), exif, made.subarray(33)])
+  t.strictSame(withoutPngWords(full), bare)
+  for (let end = 0; end < full.length; end++)
+    t.notMatch(withoutPngWords(full.subarray(0, end)).toString('latin1'), /priv/)
+  t.equal(withoutPngWords(Buffer.from('RIFF private WEBP')).length, 0, 'of what is no PNG nothing is left')
 })
 
 const packed = (text: Buffer) => {
