@@ -1,6 +1,5 @@
 import type { Problem } from '../errors.js'
-import type { PromptsFile, TalentFile } from '../schema/talent.js'
-import type { LoraFamily } from './lora-family.js'
+import { familyBySdxVersion, type PromptsFile, type TalentFile } from '../schema/talent.js'
 import type { LoraFacts } from './lora-header.js'
 
 // Pure: what the parts of a kit say about each other. Each check answers with what is wrong; `path` is a field of talent.json.
@@ -113,7 +112,6 @@ export function roleOf(id: string): 'identity' | 'style' {
 
 const sizeMbTolerance = 0.1
 const examplesMin = 3
-const familyBySdxVersion: Record<TalentFile['sdx_version'], LoraFamily> = { '1.5': 'sd15', xl: 'sdxl' }
 
 function familiesOf({ family, candidates }: LoraFacts): string {
   return candidates.length > 0 ? candidates.join(' or ') : family

@@ -2,6 +2,7 @@ import { distinctProblems, hasErrors, type Problem } from '../errors.js'
 import { findNearMiss } from '../files/near-miss.js'
 import type { ApiGraph, ApiNode } from './api-graph.js'
 import { graphNodesMax, parseGraph, shorten } from './parse-graph.js'
+import { powerLoras } from './power-loras.js'
 import { type Conversion, describeNode, enterScope, rootScope, type Scope, specsOf, valueKey } from './ui-scopes.js'
 import type { UiNode } from './ui-shapes.js'
 import { isOff, isVirtual, type Source, sourceOf } from './ui-sources.js'
@@ -39,6 +40,7 @@ function addNodes(conversion: Conversion, scope: Scope, graph: ApiGraph): void {
       if (inner) addNodes(conversion, inner, graph)
       continue
     }
+    if (/\bEverywhere\b/.test(node.type)) tellEverywhere(conversion, scope, node)
     const specs = specsOf(conversion, node)
     if (specs) graph[`${scope.prefix}${node.id}`] = toApiNode(conversion, { scope, node, specs })
     else tellUnknown(conversion, scope, node)
@@ -58,7 +60,7 @@ function toApiNode(conversion: Conversion, place: Place): ApiNode {
     const source = sourceOf(conversion, scope, node, index)
     if (source) sources.set(widget ?? name, source)
   }
-  const inputs = widgetInputs(conversion, place, sources)
+  const inputs = { ...widgetInputs(conversion, place, sources), ...powerLoras(node) }
   for (const [name, source] of sources) inputs[name] = 'link' in source ? source.link : literal(source.value)
   const { type: class_type, title } = node
   return { class_type, inputs, ...(title !== undefined && { _meta: { title } }) }
@@ -91,6 +93,13 @@ function widgetInputs(
     return value === undefined ? [] : [[name, literal(value)]]
   })
   return Object.fromEntries([...inputs, ...outer])
+}
+
+/** Nodes of a pack that give their inputs to whatever lacks them; only the editor knows what that is. */
+function tellEverywhere({ problems }: Conversion, scope: Scope, node: UiNode): void {
+  const message = 'it sends values without links, which a saved file does not hold: use Export (API) of ComfyUI'
+  const found = describeNode(scope, node)
+  problems.push({ severity: 'error', code: 'WORKFLOW_LINK_MISSING', message, path: node.path, found })
 }
 
 /** Unknown classes beyond these are told without the name that was meant: a foreign workflow may hold hundreds. */
