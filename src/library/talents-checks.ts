@@ -76,14 +76,15 @@ export function checkLora(lora: LoraFacts): Problem[] {
 
 /** Lines such as `Base model: …` repeat what `talent.json` says. */
 export function checkBaseText(text: string, file: TalentFile): Problem[] {
-  const expected: Readonly<Record<string, string>> = {
-    'base model': file.base_model,
-    'sdx version': file.sdx_version,
-    'lora rank': String(file.lora_rank),
-  }
+  const expected = new Map([
+    ['base model', file.base_model],
+    ['sdx version', file.sdx_version],
+    ['lora rank', String(file.lora_rank)],
+  ])
   return text.split(/\r?\n/).flatMap((line, at) => {
-    const [, name = '', found = ''] = /^\s*([^:]+?)\s*:\s*(.*?)\s*$/.exec(line) ?? []
-    const allowed = expected[name.toLowerCase()]
+    const colon = line.indexOf(':')
+    const [name, found] = [line.slice(0, Math.max(colon, 0)).trim(), line.slice(colon + 1).trim()]
+    const allowed = expected.get(name.toLowerCase())
     if (allowed === undefined || allowed === found) return []
     const facts = { found, allowed, line: at + 1 }
     return [problem('warning', 'TALENT_BASE_MISMATCH', `"${name}" differs from talent.json`, facts)]

@@ -6,9 +6,6 @@ import { isTextInput } from './node-facts.js'
 import { ask, miss } from './questions.js'
 import { compareIds, nodeAt } from './walk-graph.js'
 
-/** Candidates that a question names at most. */
-const candidatesMax = 12
-
 /**
  * The questions where no sampler is known behind the saved picture, as in node packs that do all in one node: which text is the
  * prompt, and which number the seed. What `hints` answer is not asked.
@@ -28,7 +25,7 @@ export function askUnsampled(
   const why = 'no sampler is known behind the saved picture'
   const question = (field: 'positive' | 'seed', what: string, refs: readonly InputRef[]) => {
     if (refs.length === 0) return { ...miss(field, `${why}: bind ${field} by hand`), found: classesOf(graph) }
-    const candidates = refs.slice(0, candidatesMax).map(ref => describeInput(graph, ref))
+    const candidates = refs.map(ref => describeInput(graph, ref))
     return ask(field, `${why}, so that nothing tells ${what}`, { candidates, example: { [field]: refs.slice(0, 1) } })
   }
   return [
@@ -37,6 +34,8 @@ export function askUnsampled(
   ]
 }
 
+const classesShownMax = 12
+
 function classesOf(graph: ApiGraph): string {
-  return [...new Set(Object.values(graph).map(node => node.class_type))].slice(0, candidatesMax).join(', ')
+  return [...new Set(Object.values(graph).map(node => node.class_type))].slice(0, classesShownMax).join(', ')
 }

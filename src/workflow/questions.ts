@@ -5,6 +5,9 @@ import { bindingSnippet } from './binding-snippet.js'
 import { shorten } from './parse-graph.js'
 import { inputAt, nodeAt } from './walk-graph.js'
 
+/** Candidates that a question names at most. */
+const candidatesMax = 12
+
 /** A question with its candidates, and a line to paste that answers it. */
 export function ask(
   field: string,
@@ -12,7 +15,9 @@ export function ask(
   { candidates, example }: { candidates: readonly string[]; example: Partial<Binding> },
 ): Problem {
   const message = `${why}; say which in the binding file, e.g. ${bindingSnippet(example)}`
-  return { severity: 'error', code: 'WORKFLOW_AMBIGUOUS', message, path: field, allowed: candidates.join('; ') }
+  const more = candidates.length > candidatesMax ? [`${candidates.length - candidatesMax} more`] : []
+  const allowed = [...candidates.slice(0, candidatesMax), ...more].join('; ')
+  return { severity: 'error', code: 'WORKFLOW_AMBIGUOUS', message, path: field, allowed }
 }
 
 export function miss(path: string, message: string): Problem {
