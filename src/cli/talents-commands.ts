@@ -10,6 +10,7 @@ import { readStyles } from '../library/styles.js'
 import { type Library, readTalents, type Talent } from '../library/talents.js'
 import { mergeStyles } from '../mixing/merge-styles.js'
 import { resolvePlugins } from '../plugins/load-plugins.js'
+import { familyBySdxVersion } from '../schema/talent.js'
 import { exitCodes } from './exit-codes.js'
 import { table, type Terminal } from './terminal.js'
 
@@ -117,7 +118,7 @@ export async function readKits(config: Config, folders?: readonly string[]): Pro
 function summary(talent: Talent) {
   return {
     id: talent.id,
-    family: talent.file.sdx_version === 'xl' ? 'sdxl' : 'sd15',
+    family: familyBySdxVersion[talent.file.sdx_version],
     rank: talent.file.lora_rank,
     defaultWeight: talent.file.default_weight,
     state: stateOf(talent),

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import { type Config, isHome } from '../config/config.js'
 import { failure } from '../errors.js'
 import { initTalent, type NewKit } from '../library/talents-init.js'
+import type { Family } from '../schema/template.js'
 import { exitCodes } from './exit-codes.js'
 import { table, type Terminal } from './terminal.js'
 
@@ -10,7 +11,7 @@ export interface InitFlags {
   to?: string
   token?: string
   license?: string
-  family?: 'sd15' | 'sdxl'
+  family?: Family
   baseModel?: string
   rank?: number
   weight?: number

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { LoraFamily } from '../library/lora-family.js'
+import { families } from '../schema/template.js'
 import { type CommandHost, examples } from './command-context.js'
 import type { ConvertFlags } from './talents-convert.js'
 import { countingNumber, defaultWeight } from './option-values.js'
@@ -18,7 +19,7 @@ export function addWeightsCommands(talents: Command, host: CommandHost): void {
     .option('--to <folder>', 'the folder of the kit, which bears its id; otherwise talents/avatar/ID of the home')
     .option('--token <word>', 'the word that calls an identity')
     .option('--license <text>', 'what others may do with it')
-    .addOption(new Option('--family <name>', 'the base model, where the file leaves it open').choices(['sd15', 'sdxl']))
+    .addOption(new Option('--family <name>', 'the base model, where the file leaves it open').choices(families))
     .option('--base-model <id>', 'the base model as a hub id')
     .option('--rank <n>', 'the rank, where the file has none', countingNumber)
     .option('--weight <w>', 'the default weight, up to 2 (identity 1, style 0.8)', defaultWeight)
@@ -63,7 +64,7 @@ export function addWeightsCommands(talents: Command, host: CommandHost): void {
     )
     .option('--to <file>', 'the new file; nothing that is there is written over')
     .option('--replace', 'replace the weights of a kit; the old ones stay beside them')
-    .addOption(new Option('--family <name>', 'the base model, where the file leaves it open').choices(families))
+    .addOption(new Option('--family <name>', 'the base model, where the file leaves it open').choices(weightsFamilies))
     .option('--dry-run', 'say what would change, write nothing')
     .addHelpText(
       'after',
@@ -102,4 +103,5 @@ export function addWeightsCommands(talents: Command, host: CommandHost): void {
     )
 }
 
-const families: readonly LoraFamily[] = ['sd15', 'sd2', 'sdxl', 'sd3', 'flux']
+/** Also one that there are no kits for. */
+const weightsFamilies: readonly LoraFamily[] = [...families, 'sd2']

@@ -87,6 +87,7 @@ const configSizeBytesMax = 1024 * 1024
 export const defaultWorkflows: Readonly<Record<Family, string>> = {
   sd15: 'sd15-text',
   sdxl: 'sdxl-text',
+  sd3: 'sd3-text',
   flux: 'flux-text',
 }
 const defaultTemplates = ['hero-portrait', 'full-body']

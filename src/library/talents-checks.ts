@@ -1,6 +1,5 @@
 import type { Problem } from '../errors.js'
-import type { PromptsFile, TalentFile } from '../schema/talent.js'
-import type { LoraFamily } from './lora-family.js'
+import { familyBySdxVersion, type PromptsFile, type TalentFile } from '../schema/talent.js'
 import type { LoraFacts } from './lora-header.js'
 
 // Pure: what the parts of a kit say about each other. Each check answers with what is wrong; `path` is a field of talent.json.
@@ -77,14 +76,15 @@ export function checkLora(lora: LoraFacts): Problem[] {
 
 /** Lines such as `Base model: …` repeat what `talent.json` says. */
 export function checkBaseText(text: string, file: TalentFile): Problem[] {
-  const expected: Readonly<Record<string, string>> = {
-    'base model': file.base_model,
-    'sdx version': file.sdx_version,
-    'lora rank': String(file.lora_rank),
-  }
+  const expected = new Map([
+    ['base model', file.base_model],
+    ['sdx version', file.sdx_version],
+    ['lora rank', String(file.lora_rank)],
+  ])
   return text.split(/\r?\n/).flatMap((line, at) => {
-    const [, name = '', found = ''] = /^\s*([^:]+?)\s*:\s*(.*?)\s*$/.exec(line) ?? []
-    const allowed = expected[name.toLowerCase()]
+    const colon = line.indexOf(':')
+    const [name, found] = [line.slice(0, Math.max(colon, 0)).trim(), line.slice(colon + 1).trim()]
+    const allowed = expected.get(name.toLowerCase())
     if (allowed === undefined || allowed === found) return []
     const facts = { found, allowed, line: at + 1 }
     return [problem('warning', 'TALENT_BASE_MISMATCH', `"${name}" differs from talent.json`, facts)]
@@ -113,7 +113,6 @@ export function roleOf(id: string): 'identity' | 'style' {
 
 const sizeMbTolerance = 0.1
 const examplesMin = 3
-const familyBySdxVersion: Record<TalentFile['sdx_version'], LoraFamily> = { '1.5': 'sd15', xl: 'sdxl' }
 
 function familiesOf({ family, candidates }: LoraFacts): string {
   return candidates.length > 0 ? candidates.join(' or ') : family

@@ -55,7 +55,8 @@ export async function deployKit(talent: Talent, folder: string, options: DeployO
   try {
     return { ...placement, state: await place(weights, join(folder, name), options) }
   } catch (thrown) {
-    if (!(thrown instanceof FoundryError)) throw thrown
+    // A kit may vanish while others are put somewhere: the system's own errors, too, are about this one alone.
+    if (!(thrown instanceof FoundryError) && (thrown as NodeJS.ErrnoException).code === undefined) throw thrown
     return { ...placement, state: 'refused', reason: reasonOf(thrown) }
   }
 }

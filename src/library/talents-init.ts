@@ -3,7 +3,8 @@ import { basename, dirname, join } from 'node:path'
 import { failure, hasErrors, type Problem, reasonOf } from '../errors.js'
 import { copyDurable, makeFolder, replaceFile, syncFolder, temporaryName } from '../files/durable.js'
 import type { AdapterConfig } from '../schema/adapter-config.js'
-import { type PromptsFile, type TalentFile, talentSchema } from '../schema/talent.js'
+import { familyBySdxVersion, type PromptsFile, type TalentFile, talentSchema } from '../schema/talent.js'
+import { families, type Family } from '../schema/template.js'
 import { adapterFileName, readAdapter } from './lora-adapter.js'
 import { inspectLora, type LoraInspection } from './lora-inspection.js'
 import { readTrainingWords, type TrainingWords } from './lora-words.js'
@@ -18,7 +19,7 @@ export interface InitOptions {
   /** What the file does not tell, or tells wrongly. */
   token?: string | undefined
   license?: string | undefined
-  family?: 'sd15' | 'sdxl' | undefined
+  family?: Family | undefined
   baseModel?: string | undefined
   rank?: number | undefined
   defaultWeight?: number | undefined
@@ -102,19 +103,20 @@ function describeKit(id: string, { options, words, config, inspection }: Known):
   const family = options.family ?? facts.family
   const rank = options.rank ?? facts.rank?.usual
   const token = options.token ?? tokenOf(words, isIdentity)
-  const version = family === 'sd15' ? '1.5' : family === 'sdxl' ? 'xl' : undefined
+  const version = versions.find(each => familyBySdxVersion[each] === family)
+  const baseModel = chooseBaseModel({ options, config, version })
   const lacks = [
     version === undefined && lackOfFamily(facts),
+    version !== undefined && baseModel === undefined && lackOfBaseModel,
     rank === undefined && 'it has no rank: add --rank N',
     rank !== undefined &&
       rank > rankMax &&
       `its rank ${rank} is more than the ${rankMax} that a kit may have: resize it`,
     isIdentity && token === undefined && lackOfToken(words, options.areTagsTaken),
   ].filter(each => each !== false)
-  if (version === undefined || rank === undefined || lacks.length > 0)
+  if (version === undefined || rank === undefined || baseModel === undefined || lacks.length > 0)
     throw failure('USAGE_INVALID', { problem: `${id} cannot be made of ${options.from} yet`, next: lacks.join('; ') })
-  const taken: string[] = []
-  const baseModel = chooseBaseModel({ options, config, version }, taken)
+  const taken = baseModel.origin === undefined ? [] : [baseModel.origin]
   const license = options.license ?? words.license
   if (options.license === undefined && license !== undefined) taken.push(`license "${license}" from modelspec.license`)
   if (token !== undefined && options.token === undefined) taken.push(`token "${token}" from modelspec.trigger_phrase`)
@@ -123,7 +125,7 @@ function describeKit(id: string, { options, words, config, inspection }: Known):
     category: 'Presence/Avatar',
     kind: 'lora',
     sdx_version: version,
-    base_model: baseModel,
+    base_model: baseModel.id,
     ...(token !== undefined && { token }),
     lora_rank: rank,
     default_weight: options.defaultWeight ?? (isIdentity ? 1 : styleWeight),
@@ -144,15 +146,23 @@ const sizeMbMin = talentSchema.properties.size_mb.minimum
 const styleWeight = 0.8
 const tagsInPhrase = 3
 
-const baseModels: Readonly<Record<TalentFile['sdx_version'], string>> = {
+const versions = talentSchema.properties.sdx_version.enum
+
+/** The usual one of a family. SD3 has none: its medium and large models take no LoRAs of each other. */
+const baseModels: Readonly<Partial<Record<TalentFile['sdx_version'], string>>> = {
   '1.5': 'runwayml/stable-diffusion-v1-5',
   xl: 'stabilityai/stable-diffusion-xl-base-1.0',
+  flux: 'black-forest-labs/FLUX.1-dev',
 }
+const lackOfBaseModel =
+  'SD3 comes in several sizes: add --base-model ID, e.g. stabilityai/stable-diffusion-3.5-medium or stabilityai/stable-diffusion-3.5-large'
 
 function lackOfFamily({ family, candidates, evidence }: LoraInspection['facts']): string {
-  if (family !== 'unknown') return `it is for ${family} (${evidence}), and kits are for sd15 or sdxl`
-  return `its base model is not certain (${candidates.join(' or ') || evidence}): add --family sd15 or --family sdxl`
+  if (family !== 'unknown') return `it is for ${family} (${evidence}), and kits are for ${listed}`
+  return `its base model is not certain (${candidates.join(' or ') || evidence}): add --family with one of ${listed}`
 }
+
+const listed = families.join(', ')
 
 function lackOfToken({ tags }: TrainingWords, areTagsTaken: boolean): string {
   const frequent = areTagsTaken && tags.length > 0 ? ` (its most frequent tags are ${tags.join(', ')})` : ''
@@ -171,19 +181,20 @@ function tokenOf({ trigger }: TrainingWords, isIdentity: boolean): string | unde
 /** A hub id; never the path of a file, which is nobody else's business. */
 const hubId = /^[\w-][\w.-]{0,95}\/[\w-][\w.-]{0,95}$/
 
-function chooseBaseModel(
-  { options, config, version }: Pick<Known, 'options' | 'config'> & { version: TalentFile['sdx_version'] },
-  taken: string[],
-): string {
-  if (options.baseModel !== undefined) return options.baseModel
+/** As it was told, else as the adapter says, else the usual one; `origin` is a sentence about what nobody told. */
+function chooseBaseModel({
+  options,
+  config,
+  version,
+}: Pick<Known, 'options' | 'config'> & { version: TalentFile['sdx_version'] | undefined }):
+  { id: string; origin?: string } | undefined {
+  if (options.baseModel !== undefined) return { id: options.baseModel }
   const told = config?.base_model_name_or_path ?? ''
-  const isTold = hubId.test(told)
-  taken.push(
-    isTold
-      ? `base model ${told} from ${adapterFileName}`
-      : `base model ${baseModels[version]}, the usual one: say another with --base-model`,
-  )
-  return isTold ? told : baseModels[version]
+  if (hubId.test(told)) return { id: told, origin: `base model ${told} from ${adapterFileName}` }
+  const usual = version && baseModels[version]
+  return usual === undefined
+    ? undefined
+    : { id: usual, origin: `base model ${usual}, the usual one: say another with --base-model` }
 }
 
 function choosePrompts(

@@ -9,7 +9,7 @@ import type { MixInput } from './mix-input.js'
 import { placeSliders } from './place-sliders.js'
 import type { RankedFragment } from './rank-words.js'
 
-const isReadInChunks: Record<Family, boolean> = { sd15: true, sdxl: true, flux: false }
+const isReadInChunks: Record<Family, boolean> = { sd15: true, sdxl: true, sd3: false, flux: false }
 
 /** How a mix came about: what is not in it, and why. */
 export interface MixAccount {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { packageRoot } from '../config/package-root.js'
 import { failure, hasErrors, type Problem } from '../errors.js'
-import { makeFolder, replaceFile } from '../files/durable.js'
+import { makeFolder, removeFile, replaceFile, writeFirst } from '../files/durable.js'
 import { validateDocument } from '../files/validate.js'
 import { nameOf } from '../library/name-of.js'
 import { readDocument } from '../library/read-document.js'
@@ -58,12 +58,13 @@ export const addWorkflow = defineOperation({
   },
   async run(foundry, input, caller): Promise<AddedWorkflow> {
     const path = await reachablePath(foundry, caller, input.path)
-    const name = input.name ?? nameFrom(path)
+    const name = nameFrom(input.name ?? basename(path))
     const folder = foundry.config.paths.workflows
     const files = { graph: join(folder, `${name}.json`), binding: join(folder, `${name}.binding.yaml`) }
     refuseUnknownServer(foundry, input.server)
     // Over the API, nothing that exists is replaced.
-    if (!input.dryRun && !(input.replace && caller.reach === 'machine')) refuseTaken(name, files)
+    const isReplaced = input.replace && caller.reach === 'machine'
+    if (!input.dryRun && !isReplaced) refuseTaken(name, files)
     const source = await readWorkflowSource(path, name)
     const { graph, problems } = await toGraph(foundry, source, { workflow: name, server: input.server })
     const answers = await readAnswers(path)
@@ -80,7 +81,7 @@ export const addWorkflow = defineOperation({
       files,
     }
     if (!binding || hasErrors(answer.problems) || input.dryRun) return answer
-    await write(files, { graph, binding, source: source.file })
+    await write(name, files, { graph, binding, source: source.file, isReplaced })
     foundry.log.info({ workflow: name }, 'workflow added')
     if (!input.probe) return { ...answer, isAdded: true }
     const probe = await probeWorkflow(foundry, { name, graph, binding, server: input.server })
@@ -88,15 +89,15 @@ export const addWorkflow = defineOperation({
   },
 })
 
-/** The file's name without its ending, in letters that a name may have. */
-function nameFrom(path: string): string {
-  const name = basename(path)
-    .replace(/\.(?:json|png)$/i, '')
+/** A file's name without its endings, in letters that a name may have: a workflow called `x.json` would be taken for a path. */
+function nameFrom(file: string): string {
+  const name = file
+    .replace(/(?:\.(?:json|png))+$/i, '')
     .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 64)
   if (name !== '') return name
-  throw failure('USAGE_INVALID', { problem: `${basename(path)} gives no name`, next: 'choose one with --name' })
+  throw failure('USAGE_INVALID', { problem: `${file} gives no name`, next: 'choose one with --name' })
 }
 
 function refuseUnknownServer({ farm }: Foundry, server: string | undefined): void {
@@ -105,10 +106,19 @@ function refuseUnknownServer({ farm }: Foundry, server: string | undefined): voi
 }
 
 function refuseTaken(name: string, { graph, binding }: AddedWorkflow['files']): void {
-  const taken = [graph, binding, join(packageRoot, 'workflows', `${name}.json`)].find(file => existsSync(file))
-  if (taken === undefined) return
+  const shipped = join(packageRoot, 'workflows', `${name}.json`)
+  const taken = [graph, binding, shortEnding(binding), shipped].find(file => existsSync(file))
+  if (taken !== undefined) throw alreadyNamed(name, taken)
+}
+
+/** The other name that a binding is read from. */
+function shortEnding(binding: string): string {
+  return binding.replace(/\.yaml$/, '.yml')
+}
+
+function alreadyNamed(name: string, taken: string) {
   const problem = `A workflow is named "${name}" already (${taken})`
-  throw failure('USAGE_INVALID', { problem, next: 'choose another name with --name, or add --replace' })
+  return failure('USAGE_INVALID', { problem, next: 'choose another name with --name, or add --replace' })
 }
 
 async function toGraph(
@@ -158,12 +168,32 @@ async function readAnswers(path: string): Promise<Answers> {
   return { file, ...(value && { binding: value }), problems }
 }
 
+interface Written {
+  graph: ApiGraph
+  binding: Binding
+  source: string
+  isReplaced: boolean
+}
+
+/** No crash leaves a binding beside a graph that it is not about: a graph alone is bound by analysis. */
 async function write(
+  name: string,
   { graph: graphFile, binding: bindingFile }: AddedWorkflow['files'],
-  { graph, binding, source }: { graph: ApiGraph; binding: Binding; source: string },
+  { graph, binding, source, isReplaced }: Written,
 ): Promise<void> {
-  const head = `# Which inputs of the graph beside this file are the prompt, the seed, the size, … (found in ${basename(source)})\n`
+  const text = `${JSON.stringify(graph, null, 2)}\n`
   await makeFolder(dirname(graphFile))
-  await replaceFile(graphFile, `${JSON.stringify(graph, null, 2)}\n`)
+  if (isReplaced) {
+    for (const file of [bindingFile, shortEnding(bindingFile)]) await removeFile(file)
+    await replaceFile(graphFile, text)
+  } else if ((await writeFirst(graphFile, text)) === 'different') {
+    throw alreadyNamed(name, graphFile)
+  }
+  const head = `# Which inputs of the graph beside this file are the prompt, the seed, the size, … (found in ${lineOf(source)})\n`
   await replaceFile(bindingFile, `${head}${bindingSnippet(binding)}\n`)
+}
+
+/** A file's name on one line, whatever its owner put into it: what follows a line break would be read as YAML. */
+function lineOf(file: string): string {
+  return basename(file).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
 }

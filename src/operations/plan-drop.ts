@@ -11,6 +11,7 @@ import { namePoles } from '../mixing/name-poles.js'
 import { type PlanSubject, planRun } from '../plan/plan-run.js'
 import type { PersonaKit } from '../schema/persona-kit.js'
 import type { PlannedWorkflow, RunPlan } from '../schema/run.js'
+import { familyBySdxVersion } from '../schema/talent.js'
 import { sizeOf } from '../workflow/keeps-size.js'
 import { chooseRenderer } from './choose-renderer.js'
 import { chooseWorkflow, type ChosenWorkflow } from './choose-workflow.js'
@@ -203,7 +204,7 @@ export function toMixTalent(talent: Talent): MixTalent {
     positivePrompts: prompts.positive_prompts ?? [],
     stylePrompts: prompts.style_prompts ?? [],
     negativePrompts: prompts.negative_prompts ?? [],
-    family: talent.file.sdx_version === 'xl' ? 'sdxl' : 'sd15',
+    family: familyBySdxVersion[talent.file.sdx_version],
     weightsSha256: weights?.sha256 ?? '',
     sizeBytes: weights?.sizeBytes ?? 0,
     hasTextEncoder: weights?.hasTextEncoder ?? true,

@@ -91,4 +91,4 @@ function jobOf({ name, graph, binding }: Wanted, renderer: string) {
   return slot && jobMaker(context).make(slot)
 }
 
-const sidePx: Readonly<Record<Binding['family'], number>> = { sd15: 512, sdxl: 1024, flux: 1024 }
+const sidePx: Readonly<Record<Binding['family'], number>> = { sd15: 512, sdxl: 1024, sd3: 1024, flux: 1024 }

@@ -1,4 +1,5 @@
 import type { FromSchema } from './from-schema.js'
+import { families } from './template.js'
 import { nameText, sha256Text } from './text-forms.js'
 
 const seconds = { type: 'number', exclusiveMinimum: 0, maximum: 86_400 } as const
@@ -115,7 +116,7 @@ export const configFileSchema = {
       description: 'Name of the default workflow by model family',
       additionalProperties: { type: 'string' },
     },
-    family: { enum: ['sd15', 'sdxl', 'flux'], description: 'Model family when nothing else says' },
+    family: { enum: families, description: 'Model family when nothing else says' },
     templates: {
       type: 'array',
       minItems: 1,

@@ -1,4 +1,5 @@
 import type { FromSchema } from './from-schema.js'
+import type { Family } from './template.js'
 
 const talentId = {
   type: 'string',
@@ -19,7 +20,10 @@ export const talentSchema = {
     id: { ...talentId, maxLength: 128 },
     category: { const: 'Presence/Avatar' },
     kind: { const: 'lora' },
-    sdx_version: { enum: ['1.5', 'xl'] },
+    sdx_version: {
+      enum: ['1.5', 'xl', '3', 'flux'],
+      description: '1.5, xl; 3 (SD3 and SD3.5) and flux (FLUX.1) are not known to Talent Factory',
+    },
     base_model: { type: 'string', minLength: 1, maxLength: 200 },
     token: {
       type: 'string',
@@ -56,6 +60,14 @@ export const talentSchema = {
 } as const
 
 export type TalentFile = FromSchema<typeof talentSchema>
+
+/** What `sdx_version` calls the family of models that a kit is for. */
+export const familyBySdxVersion: Readonly<Record<TalentFile['sdx_version'], Family>> = {
+  '1.5': 'sd15',
+  xl: 'sdxl',
+  '3': 'sd3',
+  flux: 'flux',
+}
 
 const prompts = { type: 'array', maxItems: 200, items: { type: 'string', maxLength: 2000 } } as const
 

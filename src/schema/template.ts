@@ -6,7 +6,7 @@ const words = { type: 'array', maxItems: 40, items: { type: 'string', minLength:
 const slug = { ...slugText, examples: ['hero-portrait'] } as const
 const side = { type: 'integer', minimum: 64, maximum: 8192, multipleOf: 8 } as const
 
-export const families = ['sd15', 'sdxl', 'flux'] as const
+export const families = ['sd15', 'sdxl', 'sd3', 'flux'] as const
 /** A family of base models: sizes, LoRAs and workflows are chosen by it. */
 export type Family = (typeof families)[number]
 

@@ -3,6 +3,7 @@ import type { Problem } from '../errors.js'
 import type { Binding, InputRef } from '../schema/binding.js'
 import { families } from '../schema/template.js'
 import type { ApiGraph } from './api-graph.js'
+import { askUnsampled } from './ask-unsampled.js'
 import { bindingSnippet } from './binding-snippet.js'
 import { checkBinding } from './check-binding.js'
 import { describeBinding, describeInput } from './describe-binding.js'
@@ -16,7 +17,8 @@ import { findText } from './find-text.js'
 import type { FoundText, Polarity } from './find-text.js'
 import { guessFamily } from './guess-family.js'
 import { literalBehind } from './literal-behind.js'
-import { isSaveNode, isSampler } from './node-facts.js'
+import { isSaveNode, isSampler, isVideoNode } from './node-facts.js'
+import { ask, describeNode, miss, warn } from './questions.js'
 import { compareIds, nodeAt, upstreamOf } from './walk-graph.js'
 
 export interface Analysis {
@@ -37,8 +39,7 @@ export function analyseGraph(graph: ApiGraph, { hints = {} }: { hints?: Partial<
   const save = hints.save ?? chooseSave(graph, problems)
   const among = upstreamOf(graph, [save, saveCandidates(graph), Object.keys(graph)].find(ids => ids.length > 0) ?? [])
   const samplers = findSamplers(graph, among)
-  const isAnswered = hints.positive !== undefined && hints.seed !== undefined
-  if (samplers.length === 0 && !isAnswered) problems.push(noSampler(graph))
+  if (samplers.length === 0) problems.push(...askUnsampled(graph, { among, hints }))
 
   const found: Partial<Binding> = {
     ...bindTexts(graph, samplers, { hints, problems }),
@@ -67,8 +68,7 @@ interface Context {
 function chooseSave(graph: ApiGraph, problems: Problem[]): string[] {
   const candidates = saveCandidates(graph)
   if (candidates.length <= 1) {
-    if (candidates.length === 0)
-      problems.push(miss('save', 'no node saves a picture: add a SaveImage node behind the last picture'))
+    if (candidates.length === 0) problems.push(noSave(graph))
     return candidates
   }
   const first = { save: candidates.slice(-1) }
@@ -77,6 +77,13 @@ function chooseSave(graph: ApiGraph, problems: Problem[]): string[] {
     ask('save', 'several nodes save a picture, and a slot takes one', { candidates: named, example: first }),
   )
   return []
+}
+
+function noSave(graph: ApiGraph): Problem {
+  const videos = Object.keys(graph).filter(id => test(graph, id, isVideoNode))
+  const found = videos.map(id => describeNode(graph, id)).join(', ')
+  const message = 'no node saves a picture: add a SaveImage node behind the last picture'
+  return { ...miss('save', message), ...(found && { found: `what makes videos: ${found}` }) }
 }
 
 /** Save nodes; those that show a sampler's work are preferred to those that keep a prepared picture. */
@@ -153,7 +160,7 @@ function bindSize(
 ): Partial<Binding> {
   const start = samplers.find(each => each.latent)
   const size = findSize(graph, start?.latent, among)
-  if (start && size.width.length === 0 && !hints.width)
+  if (size.width.length === 0 && !hints.width)
     problems.push(
       warn(
         'width',
@@ -165,7 +172,7 @@ function bindSize(
 }
 
 function bindLora(graph: ApiGraph, samplers: readonly Sampler[], { hints, problems }: Context): Partial<Binding> {
-  if (hints.lora || samplers.length === 0) return {}
+  if (hints.lora) return {}
   const anchors = samplers.flatMap(({ model }) => (model ? findLoraAnchor(graph, model, 'model') : []))
   const [model] = anchors
   if (!model) {
@@ -215,34 +222,6 @@ function withoutEmpty(binding: Partial<Binding>): Partial<Binding> {
   return Object.fromEntries(
     Object.entries(binding).filter(([, value]) => !(Array.isArray(value) && value.length === 0)),
   )
-}
-
-function noSampler(graph: ApiGraph): Problem {
-  const problem = miss('seed', 'no sampler is known behind the saved picture: bind positive and seed by hand')
-  return { ...problem, found: [...new Set(Object.values(graph).map(node => node.class_type))].slice(0, 12).join(', ') }
-}
-
-function ask(
-  field: string,
-  why: string,
-  { candidates, example }: { candidates: readonly string[]; example: Partial<Binding> },
-): Problem {
-  const message = `${why}; say which in the binding file, e.g. ${bindingSnippet(example)}`
-  return { severity: 'error', code: 'WORKFLOW_AMBIGUOUS', message, path: field, allowed: candidates.join('; ') }
-}
-
-function miss(path: string, message: string): Problem {
-  return { severity: 'error', code: 'WORKFLOW_UNBOUND', message, path }
-}
-
-function warn(path: string, code: string, message: string): Problem {
-  return { severity: 'warning', code, message, path }
-}
-
-function describeNode(graph: ApiGraph, id: string): string {
-  const node = nodeAt(graph, id)
-  const title = node?._meta?.title
-  return `${id} ${node?.class_type ?? ''}${title ? ` "${title}"` : ''}`
 }
 
 function unique(refs: readonly InputRef[]): InputRef[] {

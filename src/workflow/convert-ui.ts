@@ -1,8 +1,18 @@
 import { distinctProblems, hasErrors, type Problem } from '../errors.js'
 import { findNearMiss } from '../files/near-miss.js'
 import type { ApiGraph, ApiNode } from './api-graph.js'
-import { graphNodesMax, parseGraph, shorten } from './parse-graph.js'
-import { type Conversion, describeNode, enterScope, rootScope, type Scope, specsOf, valueKey } from './ui-scopes.js'
+import { parseGraph, shorten } from './parse-graph.js'
+import { powerLoras } from './power-loras.js'
+import {
+  type Conversion,
+  describeNode,
+  enterScope,
+  rootScope,
+  type Scope,
+  spend,
+  specsOf,
+  valueKey,
+} from './ui-scopes.js'
 import type { UiNode } from './ui-shapes.js'
 import { isOff, isVirtual, type Source, sourceOf } from './ui-sources.js'
 import { readUiWorkflow } from './ui-workflow.js'
@@ -21,7 +31,7 @@ export function convertUi(
 ): { graph?: ApiGraph; problems: Problem[] } {
   const problems: Problem[] = []
   const workflow = readUiWorkflow(value, problems)
-  const conversion: Conversion = { workflow, objectInfo, problems, scopes: new Map() }
+  const conversion: Conversion = { workflow, objectInfo, problems, scopes: new Map(), steps: 0 }
   const graph: ApiGraph = {}
   addNodes(conversion, rootScope(conversion), graph)
   const placed = distinctProblems(problems).map(problem => ({ ...problem, file }))
@@ -32,17 +42,29 @@ export function convertUi(
 
 function addNodes(conversion: Conversion, scope: Scope, graph: ApiGraph): void {
   for (const node of scope.graph.nodes.values()) {
+    if (!spend(conversion, stepsOfNode)) return
     if (isOff(node) || isVirtual(node)) continue
-    if (Object.keys(graph).length > graphNodesMax) return
     if (conversion.workflow.subgraphs.has(node.type)) {
       const inner = enterScope(conversion, scope, node)
       if (inner) addNodes(conversion, inner, graph)
       continue
     }
+    if (/\bEverywhere\b/.test(node.type)) tellEverywhere(conversion, scope, node)
     const specs = specsOf(conversion, node)
-    if (specs) graph[`${scope.prefix}${node.id}`] = toApiNode(conversion, { scope, node, specs })
-    else tellUnknown(conversion, scope, node)
+    const id = `${scope.prefix}${node.id}`
+    if (!specs) tellUnknown(conversion, scope, node)
+    else if (Object.hasOwn(graph, id)) tellTwice(conversion, scope, node)
+    else graph[id] = toApiNode(conversion, { scope, node, specs })
   }
+}
+
+/** What a node costs beside its links. */
+const stepsOfNode = 20
+
+/** A node may be called like an inner node of another: `50:6`. */
+function tellTwice({ problems }: Conversion, scope: Scope, node: UiNode): void {
+  const [message, found] = ['another node has the same id', describeNode(scope, node)]
+  problems.push({ severity: 'error', code: 'WORKFLOW_NODE_INVALID', message, path: node.path, found })
 }
 
 interface Place {
@@ -58,7 +80,7 @@ function toApiNode(conversion: Conversion, place: Place): ApiNode {
     const source = sourceOf(conversion, scope, node, index)
     if (source) sources.set(widget ?? name, source)
   }
-  const inputs = widgetInputs(conversion, place, sources)
+  const inputs = { ...widgetInputs(conversion, place, sources), ...powerLoras(node) }
   for (const [name, source] of sources) inputs[name] = 'link' in source ? source.link : literal(source.value)
   const { type: class_type, title } = node
   return { class_type, inputs, ...(title !== undefined && { _meta: { title } }) }
@@ -93,8 +115,17 @@ function widgetInputs(
   return Object.fromEntries([...inputs, ...outer])
 }
 
+/** Nodes of a pack that give their inputs to whatever lacks them; only the editor knows what that is. */
+function tellEverywhere({ problems }: Conversion, scope: Scope, node: UiNode): void {
+  const message = 'it sends values without links, which a saved file does not hold: use Export (API) of ComfyUI'
+  const found = describeNode(scope, node)
+  problems.push({ severity: 'error', code: 'WORKFLOW_LINK_MISSING', message, path: node.path, found })
+}
+
 /** Unknown classes beyond these are told without the name that was meant: a foreign workflow may hold hundreds. */
 const suggestionsMax = 20
+/** And beyond these not told at all. */
+const unknownMax = 200
 
 /** A plain list would be read as a link. */
 function literal(value: unknown): unknown {
@@ -104,16 +135,15 @@ function literal(value: unknown): unknown {
 /** What nothing is linked to draws on the canvas only, and is left out. */
 function tellUnknown({ problems, objectInfo }: Conversion, scope: Scope, node: UiNode): void {
   const found = describeNode(scope, node)
-  const isLinked =
-    node.inputs.some(({ link }) => link !== undefined) ||
-    [...scope.graph.links.values()].some(({ from }) => from === node.id)
+  const isLinked = node.inputs.some(({ link }) => link !== undefined) || scope.graph.origins.has(node.id)
   if (!isLinked) {
     const message = 'the server has no such node, and nothing is linked to it: it is left out'
     problems.push({ severity: 'warning', code: 'WORKFLOW_NODE_LEFT_OUT', message, path: node.path, found })
     return
   }
-  const isEarly = problems.filter(({ code }) => code === 'WORKFLOW_CLASS_UNKNOWN').length < suggestionsMax
-  const meant = isEarly ? findNearMiss(node.type, Object.keys(objectInfo)) : undefined
+  const told = problems.filter(({ code }) => code === 'WORKFLOW_CLASS_UNKNOWN').length
+  if (told >= unknownMax) return
+  const meant = told < suggestionsMax ? findNearMiss(node.type, Object.keys(objectInfo)) : undefined
   const message = 'the server has no such node: install the node pack that it comes from'
   const allowed = meant === undefined ? {} : { allowed: `perhaps ${meant}` }
   problems.push({ severity: 'error', code: 'WORKFLOW_CLASS_UNKNOWN', message, path: node.path, found, ...allowed })

@@ -24,31 +24,46 @@ export function findSize(graph: ApiGraph, latent: Link | undefined, among: Reado
   const size: Size = { width: [], height: [], batch: [] }
   const start = latent && emptyLatent(graph, latent, size.batch)
   if (!start) return size
-  const width = decidedBy(graph, start, 'width')
-  const height = decidedBy(graph, start, 'height')
+  const { node, sides } = start
+  const width = decidedBy(graph, { node, input: sides.width })
+  const height = decidedBy(graph, { node, input: sides.height })
   // One number behind both sides could only make squares, so the sides are set where they are used.
   const isShared = width.node === height.node && width.input === height.input
-  size.width = [isShared ? { node: start, input: 'width' } : width, ...told(graph, width, 'width', among)]
-  size.height = [isShared ? { node: start, input: 'height' } : height, ...told(graph, height, 'height', among)]
-  const batch = literalBehind(graph, { node: start, input: 'batch_size' }, 'number')
+  size.width = [isShared ? { node, input: sides.width } : width, ...told(graph, width, 'width', among)]
+  size.height = [isShared ? { node, input: sides.height } : height, ...told(graph, height, 'height', among)]
+  const batch = literalBehind(graph, { node, input: 'batch_size' }, 'number')
   if (batch) size.batch.unshift(batch)
   return size
 }
 
-function emptyLatent(graph: ApiGraph, latent: Link, batch: InputRef[]): string | undefined {
+/** What empty latents call their sides; the second are those of loaders that do all in one node. */
+const sideNames = [
+  { width: 'width', height: 'height' },
+  { width: 'empty_latent_width', height: 'empty_latent_height' },
+]
+
+interface EmptyLatent {
+  node: string
+  sides: (typeof sideNames)[number]
+}
+
+function emptyLatent(graph: ApiGraph, latent: Link, batch: InputRef[]): EmptyLatent | undefined {
   let [id] = pastReroutes(graph, latent)
   for (;;) {
     const node = nodeAt(graph, id)
     const inner = node && linkAt(node, 'samples')
     if (node?.class_type === 'RepeatLatentBatch') batch.push({ node: id, input: 'amount' })
-    if (node && !inner) return 'width' in node.inputs && 'height' in node.inputs ? id : undefined
-    if (!inner) return undefined
+    if (!node) return undefined
+    if (!inner) {
+      const sides = sideNames.find(({ width, height }) => width in node.inputs && height in node.inputs)
+      return sides && { node: id, sides }
+    }
     id = pastReroutes(graph, inner)[0]
   }
 }
 
-function decidedBy(graph: ApiGraph, node: string, input: 'width' | 'height'): InputRef {
-  return literalBehind(graph, { node, input }, 'number') ?? { node, input }
+function decidedBy(graph: ApiGraph, side: InputRef): InputRef {
+  return literalBehind(graph, side, 'number') ?? side
 }
 
 function told(graph: ApiGraph, first: InputRef, side: 'width' | 'height', among: ReadonlySet<string>): InputRef[] {

@@ -17,11 +17,24 @@ export interface FamilyGuess {
 const familyByClass: readonly [RegExp, Family][] = [
   [/^(FluxGuidance|CLIPTextEncodeFlux|ModelSamplingFlux|FluxDisableGuidance)$/, 'flux'],
   [/^CLIPTextEncodeSDXL(Refiner)?$/, 'sdxl'],
+  [/^(CLIPTextEncodeSD3|SkipLayerGuidanceSD3)$/, 'sd3'],
 ]
 /** `type` of the loaders of text encoders. */
-const familyByEncoderType: Readonly<Record<string, Family>> = { flux: 'flux', sdxl: 'sdxl', stable_diffusion: 'sd15' }
+const familyByEncoderType: Readonly<Record<string, Family>> = {
+  flux: 'flux',
+  sdxl: 'sdxl',
+  sd3: 'sd3',
+  stable_diffusion: 'sd15',
+}
+/** What loaders that have no `type` load. */
+const encoderTypeByClass: Readonly<Record<string, string>> = {
+  CLIPLoader: 'stable_diffusion',
+  TripleCLIPLoader: 'sd3',
+  QuadrupleCLIPLoader: 'hidream',
+}
 const familyByName: readonly [RegExp, Family][] = [
-  [/flux/i, 'flux'],
+  [/flux(?![-_. ]?2)/i, 'flux'],
+  [/(?<![a-z])sd[-_.]?3|stable[-_.]?diffusion[-_.]?v?3/i, 'sd3'],
   [/sdxl|sd_xl|xl[_\-.]|pony|illustrious|noobai/i, 'sdxl'],
   [/v1[-_.]5|sd[-_]?1[-_.]?5|sd15/i, 'sd15'],
 ]
@@ -32,22 +45,27 @@ export function guessFamily(
   graph: ApiGraph,
   { among, models, size }: { among: ReadonlySet<string>; models: readonly BoundModel[]; size: Size },
 ): FamilyGuess {
+  // What the text encoders are for counts first: later models share nodes with FLUX.1 and SD3.
+  const byType = byEncoder(graph, among)
+  if (byType) return byType
   const classes = [...among].map(id => nodeAt(graph, id)?.class_type ?? '')
   for (const [pattern, family] of familyByClass) {
     const name = classes.find(each => pattern.test(each))
     if (name) return { family, isCertain: true, because: `the workflow has a ${name} node` }
   }
-  return byEncoder(graph, among) ?? byModelName(graph, models) ?? bySize(graph, size)
+  return byModelName(graph, models) ?? bySize(graph, size)
 }
 
 function byEncoder(graph: ApiGraph, among: ReadonlySet<string>): FamilyGuess | undefined {
   for (const node of among) {
     const name = nodeAt(graph, node)?.class_type ?? ''
     if (!/^(Dual|Triple|Quadruple)?CLIPLoader/.test(name)) continue
-    const type = inputAt(graph, { node, input: 'type' }) ?? 'sd3'
-    const family = typeof type === 'string' && Object.hasOwn(familyByEncoderType, type) && familyByEncoderType[type]
-    const because = `${name} loads text encoders of type ${String(type)}`
-    return family ? { family, isCertain: true, because } : { isCertain: false, because }
+    const type = inputAt(graph, { node, input: 'type' }) ?? encoderTypeByClass[name.replace(/GGUF$/, '')]
+    if (typeof type !== 'string') continue
+    const because = `${name} loads text encoders of type ${type}`
+    const family = Object.hasOwn(familyByEncoderType, type) ? familyByEncoderType[type] : undefined
+    if (family) return { family, isCertain: true, because }
+    return { isCertain: false, because: `${because}, which is none of these families` }
   }
   return undefined
 }

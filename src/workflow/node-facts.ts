@@ -3,7 +3,7 @@ import { linkAt } from './walk-graph.js'
 
 /** What is known of node classes, core and custom, without asking a server. */
 
-/** Model folders by input name; the few classes that use a name for another folder come first. */
+/** Model folders by input name, without the number of several (`clip_name2`, `lora_name_1`); the few classes that use a name for another folder come first. */
 const folderByClassInput: Readonly<Record<string, string>> = {
   'CLIPVisionLoader.clip_name': 'clip_vision',
   'UpscaleModelLoader.model_name': 'upscale_models',
@@ -13,10 +13,6 @@ const folderByInput: Readonly<Record<string, string>> = {
   ckpt_name: 'checkpoints',
   unet_name: 'diffusion_models',
   clip_name: 'text_encoders',
-  clip_name1: 'text_encoders',
-  clip_name2: 'text_encoders',
-  clip_name3: 'text_encoders',
-  clip_name4: 'text_encoders',
   vae_name: 'vae',
   lora_name: 'loras',
   control_net_name: 'controlnet',
@@ -24,13 +20,17 @@ const folderByInput: Readonly<Record<string, string>> = {
   gligen_name: 'gligen',
   hypernetwork_name: 'hypernetworks',
   ipadapter_file: 'ipadapter',
+  instantid_file: 'instantid',
+  pulid_file: 'pulid',
 }
 /** Choices of loader nodes that are no files. */
 const builtInModels = new Set(['None', 'none', '', 'pixel_space', 'Baked VAE'])
 
 /** The folder of the model file that this input names, e.g. `checkpoints`; undefined where it names none. */
 export function modelFolderOf(node: ApiNode, input: string): string | undefined {
-  return folderByClassInput[`${node.class_type}.${input}`] ?? folderByInput[input]
+  const plain = input.replace(/_?\d+$/, '')
+  const usual = Object.hasOwn(folderByInput, plain) ? folderByInput[plain] : undefined
+  return folderByClassInput[`${node.class_type}.${input}`] ?? usual
 }
 
 export function isBuiltInModel(name: string): boolean {
@@ -39,8 +39,13 @@ export function isBuiltInModel(name: string): boolean {
 
 /** Whether the node saves pictures under a prefix that can be set. */
 export function isSaveNode(node: ApiNode): boolean {
-  const hasPictures = ['images', 'image'].some(input => linkAt(node, input))
+  const hasPictures = ['images', 'image'].some(input => linkAt(node, input)) && !isVideoNode(node)
   return hasPictures && ('filename_prefix' in node.inputs || /^SaveImage$/.test(node.class_type))
+}
+
+/** Whether the node saves moving pictures. */
+export function isVideoNode({ class_type }: ApiNode): boolean {
+  return /^(SaveAnimated(WEBP|PNG)|SaveWEBM|SaveVideo|VHS_VideoCombine)$/.test(class_type)
 }
 
 /** Whether the node turns noise into a latent picture (or refines one), judged by what it takes. */

@@ -76,12 +76,14 @@ function looksLikeNode(value: unknown): boolean {
 function readNode(id: string, value: unknown, report: Report): ApiNode {
   const path = nodePath(id)
   const node: ApiNode = { class_type: '', inputs: {} }
+  if (hasHalfCharacter(id)) report('WORKFLOW_NODE_INVALID', 'the id holds half of a character', { path })
   if (id === '__proto__') report('WORKFLOW_NODE_INVALID', 'a node cannot have this id', { path })
   if (!isRecord(value)) {
     report('WORKFLOW_NODE_INVALID', 'a node is an object with class_type and inputs', { path, found: kindOf(value) })
     return node
   }
-  if (typeof value.class_type === 'string' && value.class_type) node.class_type = value.class_type
+  if (typeof value.class_type === 'string' && value.class_type && !hasHalfCharacter(value.class_type))
+    node.class_type = value.class_type
   else report('WORKFLOW_NODE_INVALID', 'class_type names the class of the node', found(path, 'class_type', value))
   if (isRecord(value.inputs)) node.inputs = { ...value.inputs }
   else report('WORKFLOW_NODE_INVALID', 'inputs is an object of values by name', found(path, 'inputs', value))
@@ -99,6 +101,7 @@ function settleValues(graph: ApiGraph, report: Report): void {
   for (const [id, { inputs }] of Object.entries(graph)) {
     for (const [input, value] of Object.entries(inputs)) {
       const path = inputPath(id, input)
+      if (hasHalfCharacter(input)) report('WORKFLOW_VALUE_INVALID', halfCharacter, { path })
       if (isUnsafeInteger(value) && /seed/i.test(input)) {
         // JSON.parse has rounded it already: any fixed seed is as good, and a bound one is replaced anyway.
         const seed = Math.abs(value) % Number.MAX_SAFE_INTEGER
@@ -125,16 +128,22 @@ function isUnsafeInteger(value: unknown): value is number {
 }
 
 function flawOf(value: unknown, depth: number): string | undefined {
-  if (isUnsafeInteger(value) || (typeof value === 'number' && !Number.isFinite(value)))
-    return `the number ${value} has lost digits: numbers beyond 2^53-1 cannot be kept exactly`
-  if (typeof value === 'string' && /\p{Surrogate}/u.test(value)) return 'the text holds half of a character'
+  if (typeof value === 'number' && !Number.isFinite(value)) return `${value} is no number that JSON has`
+  if (isUnsafeInteger(value)) return `the number ${value} has lost digits: numbers beyond 2^53-1 cannot be kept exactly`
+  if (typeof value === 'string' && hasHalfCharacter(value)) return halfCharacter
   if (typeof value !== 'object' || value === null) return undefined
   if (depth === valueDepthMax) return `the value is nested deeper than ${valueDepthMax}`
-  for (const inner of Object.values(value)) {
-    const flaw = flawOf(inner, depth + 1)
+  for (const [key, inner] of Object.entries(value)) {
+    const flaw = hasHalfCharacter(key) ? halfCharacter : flawOf(inner, depth + 1)
     if (flaw) return flaw
   }
   return undefined
+}
+
+const halfCharacter = 'the text holds half of a character'
+
+function hasHalfCharacter(text: string): boolean {
+  return /\p{Surrogate}/u.test(text)
 }
 
 function checkLinks(graph: ApiGraph, report: Report): void {

@@ -1,3 +1,4 @@
+import { toUiGraph } from './ui-graph.js'
 import { inlet, outlet } from './ui-shapes.js'
 import type { UiInput, UiLink, UiNode, UiSlot, UiSubgraph } from './ui-shapes.js'
 
@@ -9,14 +10,15 @@ import type { UiInput, UiLink, UiNode, UiSlot, UiSubgraph } from './ui-shapes.js
 export function readGroupNodes(name: string, nodes: readonly UiNode[], group: Record<string, unknown>): UiSubgraph {
   const inner = readLinks(group.links)
   const links = inner.map(({ from, slot, to, toSlot }, at): UiLink => ({ id: `i${at}`, from, slot, to, toSlot }))
+  const within = new Map(links.map(link => [`${link.to} ${link.toSlot}`, link.id]))
   const seen = new Map<string, number>()
   const inputs: UiSlot[] = []
   const linked = nodes.map((node): UiNode => {
     const own = node.inputs.map((input, toSlot): UiInput => {
       const { name: inputName, type, widget } = input
       const plain: UiInput = { name: inputName, type, ...(widget !== undefined && { widget }) }
-      const within = links.find(link => link.to === node.id && link.toSlot === toSlot)
-      if (within) return { ...plain, link: within.id }
+      const inside = within.get(`${node.id} ${toSlot}`)
+      if (inside !== undefined) return { ...plain, link: inside }
       const id = `o${inputs.length}`
       links.push({ id, from: inlet, slot: inputs.length, to: node.id, toSlot })
       inputs.push({ name: shownName(input.name, node, seen), type })
@@ -29,8 +31,7 @@ export function readGroupNodes(name: string, nodes: readonly UiNode[], group: Re
     links.push({ id: `e${toSlot}`, from: node, slot, to: outlet, toSlot })
   return {
     name,
-    nodes: new Map(linked.map(node => [node.id, node])),
-    links: new Map(links.map(link => [link.id, link])),
+    ...toUiGraph(linked, links),
     inputs,
     outputs: outputs.map(({ slot, node }) => linked.find(each => each.id === node)?.outputs[slot] ?? anySlot),
     isGroup: true,
@@ -59,15 +60,15 @@ function shownName(input: string, node: UiNode, seen: Map<string, number>): stri
 }
 
 function outputsOf(nodes: readonly UiNode[], inner: readonly InnerLink[], external: unknown) {
-  const shown = (Array.isArray(external) ? external : []).map((each: unknown) =>
-    Array.isArray(each) ? each.slice(0, 2).join(' ') : '',
+  const shown = new Set(
+    (Array.isArray(external) ? external : []).map((each: unknown) =>
+      Array.isArray(each) ? each.slice(0, 2).join(' ') : '',
+    ),
   )
+  const taken = new Set(inner.map(link => `${link.from} ${link.slot}`))
   return nodes.flatMap(({ id: node, outputs }) =>
     outputs
       .map((_, slot) => ({ node, slot }))
-      .filter(
-        ({ slot }) =>
-          shown.includes(`${node} ${slot}`) || !inner.some(link => link.from === node && link.slot === slot),
-      ),
+      .filter(({ slot }) => shown.has(`${node} ${slot}`) || !taken.has(`${node} ${slot}`)),
   )
 }

@@ -21,9 +21,23 @@ export interface Conversion {
   objectInfo: Readonly<Record<string, unknown>>
   problems: Problem[]
   scopes: Map<string, Scope>
+  /** What was done so far, in steps along links; `spend` counts them. */
+  steps: number
 }
 
 const depthMax = 32
+/** Far more than any workflow takes; subgraphs that hold each other many times would take as long as they like. */
+const stepsMax = 500_000
+
+/** Whether a conversion may still take these steps. The first time that it may not is told. */
+export function spend(conversion: Conversion, steps: number): boolean {
+  const wasLeft = conversion.steps <= stepsMax
+  conversion.steps += steps
+  if (conversion.steps <= stepsMax) return true
+  const message = 'the workflow takes too long to follow: its subgraphs, or its links, are too many'
+  if (wasLeft) conversion.problems.push({ severity: 'error', code: 'WORKFLOW_TOO_LARGE', message })
+  return false
+}
 
 export function rootScope({ workflow }: Conversion): Scope {
   return { graph: workflow.root, prefix: '', depth: 0, values: new Map() }

@@ -8,6 +8,10 @@ export interface UiWorkflow {
 export interface UiGraph {
   nodes: ReadonlyMap<string, UiNode>
   links: ReadonlyMap<string, UiLink>
+  /** Ids of nodes that links begin at. */
+  origins: ReadonlySet<string>
+  /** Of a subgraph: the links into its outputs, by output. */
+  outlets: ReadonlyMap<number, UiLink>
 }
 
 /** Its inner links begin at node `inlet` for its inputs, and end at node `outlet` for its outputs. */

@@ -1,6 +1,6 @@
 import type { Link } from './api-graph.js'
-import { type Conversion, describeNode, enterScope, ownValue, type Scope, valueKey } from './ui-scopes.js'
-import { inlet, outlet, type UiNode } from './ui-shapes.js'
+import { type Conversion, describeNode, enterScope, ownValue, type Scope, spend, valueKey } from './ui-scopes.js'
+import { inlet, type UiNode } from './ui-shapes.js'
 
 /** Where the value of an input comes from: an output of a real node, or a literal. */
 export type Source = { link: Link } | { value: unknown }
@@ -83,6 +83,7 @@ function atOutput(conversion: Conversion, place: OutputPlace, wish: Wish): Sourc
     return undefined
   }
   wish.passed.add(key)
+  if (!spend(conversion, 1)) return undefined
   if (node.mode === muted) return undefined
   if (node.mode === bypassed) return pastBypassed(conversion, place, wish)
   if (isReroute(node) || node.type === 'SetNode') return atInput(conversion, { scope, node, index: 0 }, wish)
@@ -95,8 +96,8 @@ function atOutput(conversion: Conversion, place: OutputPlace, wish: Wish): Sourc
 
 function fromInside(conversion: Conversion, { scope, node, slot }: OutputPlace, wish: Wish): Source | undefined {
   const inner = enterScope(conversion, scope, node)
-  const link = inner && [...inner.graph.links.values()].find(each => each.to === outlet && each.toSlot === slot)
-  if (!link) return undefined
+  const link = inner?.graph.outlets.get(slot)
+  if (!inner || !link) return undefined
   if (link.from === inlet) return fromOutside(conversion, inner, link.slot, wish)
   const origin = inner.graph.nodes.get(link.from)
   return origin && atOutput(conversion, { scope: inner, node: origin, slot: link.slot }, wish)

@@ -1,10 +1,14 @@
 import type { Problem } from '../errors.js'
 import { readGroupNodes } from './ui-group-nodes.js'
 import { isRecord } from './parse-graph.js'
+import { toUiGraph } from './ui-graph.js'
 import type { UiGraph, UiInput, UiLink, UiNode, UiSlot, UiSubgraph, UiWorkflow } from './ui-shapes.js'
 
 const nodesMax = 2000
 const subgraphsMax = 500
+const linksMax = 20_000
+/** Of one node: no class has as many. */
+const widgetsMax = 10_000
 
 /** Reads the format of the editor, versions 0.4 and 1. Members that are no nodes or links are told; unknown ones are left out. */
 export function readUiWorkflow(value: Record<string, unknown>, problems: Problem[]): UiWorkflow {
@@ -35,11 +39,12 @@ interface At {
 
 function readGraph(value: Record<string, unknown>, at: At): UiGraph {
   const nodes = readNodes(value.nodes, at)
-  const links = (Array.isArray(value.links) ? value.links : []).flatMap((each: unknown) => readLink(each) ?? [])
-  return {
-    nodes: new Map(nodes.map(node => [node.id, node])),
-    links: new Map(links.map(link => [link.id, link])),
-  }
+  const links: unknown[] = Array.isArray(value.links) ? value.links : []
+  if (links.length > linksMax) at.problems.push(tooMany('links', `${at.path}links`, [links.length, linksMax]))
+  return toUiGraph(
+    nodes,
+    links.slice(0, linksMax).flatMap(each => readLink(each) ?? []),
+  )
 }
 
 function readSubgraph(value: Record<string, unknown>, at: At): UiSubgraph {
@@ -55,18 +60,36 @@ function readSubgraph(value: Record<string, unknown>, at: At): UiSubgraph {
 function readNodes(value: unknown, { path, problems }: At, hasPlaces = false): UiNode[] {
   const list: unknown[] = Array.isArray(value) ? value : []
   if (list.length > nodesMax) {
-    const [found, allowed] = [String(list.length), `at most ${nodesMax}`]
-    const message = 'the workflow has too many nodes'
-    problems.push({ severity: 'error', code: 'WORKFLOW_TOO_LARGE', message, path: `${path}nodes`, found, allowed })
+    problems.push(tooMany('nodes', `${path}nodes`, [list.length, nodesMax]))
     return []
   }
+  const ids = new Set<string>()
   return list.flatMap((each, place) => {
-    if (isRecord(each) && typeof each.type === 'string')
-      return [readNode(each, { id: hasPlaces ? String(place) : textOf(each.id), path: `${path}nodes[${place}]` })]
-    const message = 'a node of the editor is an object with id and type'
-    problems.push({ severity: 'error', code: 'WORKFLOW_NODE_INVALID', message, path: `${path}nodes[${place}]` })
-    return []
+    const at = `${path}nodes[${place}]`
+    const refuse = (message: string, more: Partial<Problem> = {}) => {
+      problems.push({ severity: 'error', code: 'WORKFLOW_NODE_INVALID', message, path: at, ...more })
+      return []
+    }
+    if (!isRecord(each) || typeof each.type !== 'string' || !(hasPlaces || isId(each.id)))
+      return refuse('a node of the editor is an object with id and type')
+    const id = hasPlaces ? String(place) : textOf(each.id)
+    if (id === '__proto__') return refuse('a node cannot have this id')
+    if (ids.has(id)) return refuse('another node has the same id', { found: id })
+    ids.add(id)
+    return [readNode(each, { id, path: at })]
   })
+}
+
+function tooMany(what: string, path: string, [found, most]: readonly [number, number]): Problem {
+  const message = `the workflow has too many ${what}`
+  return {
+    severity: 'error',
+    code: 'WORKFLOW_TOO_LARGE',
+    message,
+    path,
+    found: String(found),
+    allowed: `at most ${most}`,
+  }
 }
 
 function readNode(value: Record<string, unknown>, { id, path }: { id: string; path: string }): UiNode {
@@ -80,7 +103,13 @@ function readNode(value: Record<string, unknown>, { id, path }: { id: string; pa
     ...(typeof title === 'string' && title !== '' && { title }),
     inputs: listOf(value.inputs).map(readInput),
     outputs: listOf(value.outputs).map(readSlot),
-    widgets: Array.isArray(values) ? values : isRecord(values) ? values : isRecord(named) ? named : [],
+    widgets: Array.isArray(values)
+      ? values.slice(0, widgetsMax)
+      : isRecord(values)
+        ? values
+        : isRecord(named)
+          ? named
+          : [],
     promoted: readPromoted(properties.proxyWidgets),
   }
 }

@@ -90,7 +90,7 @@ t.test('completion of bash, in a bash', async t => {
   t.equal(complete('foundry', 'runs', 'list', '--state', 'f'), 'failed')
   t.equal(complete('foundry', 'runs', 'list', '--state', '=', 'f'), 'failed', 'as bash splits --state=f')
   t.equal(complete('foundry', 'runs', 'prune', '--state', 'w'), '', 'waiting runs cannot be pruned')
-  t.equal(complete('foundry', 'render', '--family', 'sd'), 'sd15 sdxl')
+  t.equal(complete('foundry', 'render', '--family', 'sd'), 'sd15 sdxl sd3')
   t.equal(complete('foundry', 'render', '--templates', 'hero'), 'hero-portrait')
   t.equal(complete('foundry', 'render', '--templates', 'backdrop,fu'), 'backdrop,full-body')
   t.equal(complete('foundry', 'render', '--workflow', 'sd15'), 'sd15-text')

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { foundry, foundryJson } from './foundry.js'
 import { makeAdapter } from '../make-adapters.js'
+import { makeLora } from '../make-weights.js'
 import { describedTalent } from '../src/library/sample-talent.js'
 
 const peft = makeAdapter({ family: 'sd15', form: 'peft', rank: 4, seed: 1, prefix: 'base_model.model.' })
@@ -101,4 +102,44 @@ t.test('talents init makes a kit of a file, which validates', async t => {
   t.match(answer, { talent: { lora_rank: 4 }, next: /^foundry talents convert \S+ --replace$/ })
   t.match(await foundry(answer.next.split(' ').slice(1), call), { code: 0 }, 'what is proposed can be typed')
   t.match(await foundry(['talents', 'check', 'avatar.style.x'], call), { code: 0, out: /loads whole/ })
+})
+
+t.test('kits of FLUX.1 and SD3 are made, listed, deployed, and mixed into pictures of their family alone', async t => {
+  const dir = t.testdir({
+    'foundry.yaml': '',
+    'flux.safetensors': makeLora({ family: 'flux', rank: 4, seed: 1 }),
+    'sd3.safetensors': makeAdapter({ family: 'sd3', form: 'kohya', rank: 4, seed: 1 }),
+    'kairo.yaml': 'dot_id: kairo\nversion: 1.0.0\ndescription: a tall keeper\n',
+    talents: {},
+    loras: {},
+  })
+  const call = { cwd: dir }
+  const [id, style] = ['avatar.identity.dot_kairo', 'avatar.style.ink']
+  const init = (...words: string[]) => foundry(['talents', 'init', ...words], call)
+  t.match(await init(id, '--from', 'flux.safetensors', '--token', 'kairo'), { code: 0 })
+  t.match(await init(style, '--from', 'sd3.safetensors'), { code: 2, err: /SD3 comes in several sizes/ })
+  const medium = ['--base-model', 'stabilityai/stable-diffusion-3.5-medium']
+  t.match(await init(style, '--from', 'sd3.safetensors', ...medium), { code: 0 })
+  t.match(await foundryJson(['talents', 'list'], call), {
+    answer: {
+      talents: [
+        { id, family: 'flux', state: 'usable' },
+        { id: style, family: 'sd3', state: 'usable' },
+      ],
+    },
+  })
+  t.match(await foundryJson(['talents', 'deploy', '--to', 'loras'], call), {
+    code: 0,
+    answer: { placements: [{ kit: id, state: 'linked' }, { kit: style }] },
+  })
+  t.match(await foundry(['mix', 'kairo.yaml', '--family', 'flux'], call), { code: 0, out: /identity of kairo\n/ })
+  t.match(await foundry(['mix', 'kairo.yaml', '--family', 'sd3'], call), {
+    code: 0,
+    err: /made for flux, not for sd3: rendered without identity LoRA/,
+  })
+  const hero = ['--templates', 'hero-portrait', '--draft']
+  t.match(await foundryJson(['render', 'kairo.yaml', '--family', 'sd3', ...hero], call), {
+    code: 0,
+    answer: { rendered: 1 },
+  })
 })

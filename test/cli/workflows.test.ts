@@ -189,6 +189,21 @@ t.test('nothing is replaced without being asked, and nothing is written by a dry
   t.match(outside, { code: 2, err: /name/ })
 })
 
+t.test('names and file names cannot break out of what is written', async t => {
+  const odd = 'odd\nrenderer: evil.json'
+  const dir = home({ [odd]: JSON.stringify(plain), 'b.json': JSON.stringify(plain) })
+  t.match(await add(dir, odd, '--name', 'odd', '--no-probe', ...at), { code: 0 })
+  const lines = (await readFile(join(dir, 'workflows/odd.binding.yaml'), 'utf8')).split('\n')
+  t.match(lines[0], /found in odd renderer: evil\.json\)$/)
+  t.match(lines[1], /^family: /)
+  t.match(await add(dir, 'b.json', '--name', 'b.json', '--no-probe', ...at), { answer: { workflow: 'b' } })
+  await writeFile(join(dir, 'workflows/c.binding.yml'), 'family: flux\n')
+  const named = ['workflows', 'add', 'b.json', '--name', 'c', '--no-probe', ...at]
+  t.match(await foundry(named, { cwd: dir }), { code: 2, err: /c\.binding\.yml/ })
+  t.match(await foundry([...named, '--replace'], { cwd: dir }), { code: 0 })
+  t.notOk(existsSync(join(dir, 'workflows/c.binding.yml')), 'which would have counted instead')
+})
+
 t.test('a workflow that the server cannot run is added, and what is missing is told', async t => {
   const real = await startDraftServer({
     isDisguised: true,

@@ -12,11 +12,11 @@ const ending = '.template.yaml'
 const isTemplate = new Ajv({ strict: true, useDefaults: true }).compile<Template>(templateSchema)
 
 const sizes: Record<string, Record<string, string>> = {
-  'character-sheet': { sd15: '448x832', sdxl: '832x1216', flux: '832x1216' },
-  'expression-grid': { sd15: '512x512', sdxl: '1024x1024', flux: '1024x1024' },
-  backdrop: { sd15: '768x432', sdxl: '1368x768', flux: '1360x768' },
-  'full-body': { sd15: '448x832', sdxl: '832x1216', flux: '832x1216' },
-  'hero-portrait': { sd15: '512x768', sdxl: '1024x1024', flux: '1024x1024' },
+  'character-sheet': { sd15: '448x832', sdxl: '832x1216', sd3: '832x1216', flux: '832x1216' },
+  'expression-grid': { sd15: '512x512', sdxl: '1024x1024', sd3: '1024x1024', flux: '1024x1024' },
+  backdrop: { sd15: '768x432', sdxl: '1368x768', sd3: '1344x768', flux: '1360x768' },
+  'full-body': { sd15: '448x832', sdxl: '832x1216', sd3: '832x1216', flux: '832x1216' },
+  'hero-portrait': { sd15: '512x768', sdxl: '1024x1024', sd3: '1024x1024', flux: '1024x1024' },
 }
 
 const names = readdirSync(folder)

@@ -69,6 +69,17 @@ t.test('initTalent reads words, licence and date, and says where each comes from
   t.notMatch(without.taken.join('\n'), /ink/)
 })
 
+t.test('initTalent makes kits of FLUX.1 and SD3', async t => {
+  const flux = place(t, weights({ family: 'flux' }))
+  t.match(await flux.init(style), {
+    problems: [],
+    file: { sdx_version: 'flux', base_model: 'black-forest-labs/FLUX.1-dev' },
+  })
+  const sd3 = place(t, makeAdapter({ family: 'sd3', form: 'peft', rank: 4, seed: 1 }))
+  const baseModel = 'stabilityai/stable-diffusion-3.5-medium'
+  t.match(await sd3.init(style, { baseModel }), { problems: [], file: { sdx_version: '3', base_model: baseModel } })
+})
+
 t.test('initTalent takes the phrase that calls before any tag', async t => {
   const metadata = { 'modelspec.trigger_phrase': 'kairo_x', ss_tag_frequency: '{"a":{"desk":1}}' }
   const { init } = place(t, weights({ metadata }))
@@ -100,9 +111,14 @@ const refused: Record<
 > = {
   'an id that is none': { bytes: weights(), id: '../evil', code: 'USAGE_INVALID', message: /is no id of a talent/ },
   'a model without kits': {
-    bytes: weights({ family: 'flux' }),
+    bytes: weights({ family: 'sd2' }),
     code: 'USAGE_INVALID',
-    message: /it is for flux .* kits are for sd15 or sdxl/,
+    message: /it is for sd2 .* kits are for sd15, sdxl, sd3, flux/,
+  },
+  'SD3 without its size': {
+    bytes: makeAdapter({ family: 'sd3', form: 'kohya', rank: 4, seed: 1 }),
+    code: 'USAGE_INVALID',
+    message: /several sizes: add --base-model ID/,
   },
   'a rank that no kit may have': {
     bytes: weights({ rank: 129 }),

@@ -178,6 +178,11 @@ const kits: Record<string, KitCase> = {
       { code: 'TALENT_BASE_MISMATCH', line: 3, found: '32' },
     ],
   },
+  // The lines are read in one pass, whatever stands in them.
+  'a base text of nothing but spaces, and names of the prototype': {
+    kit: { 'base.txt': `${' '.repeat(60_000)}\nconstructor: x\n__proto__: y\nLoRA rank: 32` },
+    found: [{ code: 'TALENT_BASE_MISMATCH', line: 4, found: '32' }],
+  },
   'weights for another base model': {
     kit: { 'weights.safetensors': makeLora({ family: 'sdxl', rank: 16, seed: 1 }) },
     found: [{ code: 'TALENT_FAMILY_MISMATCH', severity: 'error', path: 'sdx_version' }],

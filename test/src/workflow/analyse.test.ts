@@ -27,7 +27,7 @@ for (const name of sampleNames()) {
 }
 
 t.test('there are samples for every trait, and each has an expectation', async t => {
-  t.ok(sampleNames().length >= 20)
+  t.ok(sampleNames().length >= 60)
 })
 
 const plain = readSample('sd15-plain')
@@ -72,7 +72,7 @@ const cases: Record<
   },
   'asks for the family where nothing tells it': {
     graph: changed(plain, { '4': { ckpt_name: 'mine.safetensors' }, '5': { width: 'wide' } }),
-    problem: { severity: 'error', code: 'WORKFLOW_AMBIGUOUS', path: 'family', allowed: 'sd15; sdxl; flux' },
+    problem: { severity: 'error', code: 'WORKFLOW_AMBIGUOUS', path: 'family', allowed: 'sd15; sdxl; sd3; flux' },
   },
   'takes large pictures for SDXL': {
     graph: changed(plain, { '4': { ckpt_name: 'mine.safetensors' }, '5': { width: 832, height: 1216 } }),
@@ -81,6 +81,31 @@ const cases: Record<
   'takes small pictures for Stable Diffusion 1.5': {
     graph: changed(plain, { '4': { ckpt_name: 'mine.safetensors' } }),
     problem: { severity: 'warning', code: 'WORKFLOW_FAMILY_GUESSED', message: /sd15.*512 × 512/ },
+  },
+  'takes a checkpoint called SD3.5 for SD3': {
+    graph: changed(plain, { '4': { ckpt_name: 'SD3\\sd3.5_large.safetensors' }, '5': { width: 1024, height: 1024 } }),
+    problem: { severity: 'warning', code: 'WORKFLOW_FAMILY_GUESSED', message: /taken for sd3/ },
+  },
+  'does not take FLUX.2 for FLUX.1': {
+    graph: {
+      ...changed(plain, { '6': { clip: ['20', 0] } }),
+      '20': node('CLIPLoader', { clip_name: 'mistral.safetensors', type: 'flux2' }),
+      '21': node('FluxGuidance', { conditioning: ['6', 0], guidance: 4 }),
+      '3': node('KSampler', { ...plain['3']?.inputs, positive: ['21', 0] }),
+    },
+    problem: { severity: 'error', code: 'WORKFLOW_AMBIGUOUS', path: 'family', message: /type flux2, which is none of/ },
+  },
+  'says that videos are no pictures': {
+    graph: { ...changed(plain, {}), '9': node('VHS_VideoCombine', { images: ['8', 0], filename_prefix: 'v' }) },
+    problem: { severity: 'error', code: 'WORKFLOW_UNBOUND', path: 'save', found: /^what makes videos: 9 VHS_/ },
+  },
+  'asks for prompt and seed where no sampler is known': {
+    graph: readSample('all-in-one-pipe'),
+    problem: {
+      code: 'WORKFLOW_AMBIGUOUS',
+      path: 'positive',
+      message: /no sampler is known .* e\.g\. positive: \[\{ node: "1", input: "positive" \}\]$/,
+    },
   },
   'warns where there is no negative prompt': {
     graph: changed(plain, { '3': { negative: undefined } }),

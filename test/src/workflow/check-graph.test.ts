@@ -73,7 +73,8 @@ const cases: Record<string, { graph: ApiGraph; problems?: string[]; match?: obje
     graph: changed(plain, { '4': { ckpt_name: 'z.ckpt' } }),
     problems: ['error WORKFLOW_VALUE_UNKNOWN ["4"].inputs.ckpt_name'],
     match: {
-      allowed: 'sd_xl_base_1.0.safetensors, v1-5-pruned-emaonly-fp16.safetensors, SDXL/Ink/InkwellMix.safetensors',
+      allowed:
+        'sd_xl_base_1.0.safetensors, v1-5-pruned-emaonly-fp16.safetensors, sd3.5_medium.safetensors, SDXL/Ink/InkwellMix.safetensors',
     },
   },
   'compares model names without regard to separators': {
@@ -287,7 +288,7 @@ for (const version of ['comfyui-0.3.64', 'comfyui-0.12.1']) {
   const real = readJson(join(folder, 'object_info.json')) as Record<string, unknown>
 
   t.test(`checkGraph accepts the shipped workflows on ${version}, but for their models`, async t => {
-    for (const name of ['sd15-text', 'sdxl-text', 'sdxl-backdrop', 'flux-text']) {
+    for (const name of ['sd15-text', 'sdxl-text', 'sdxl-backdrop', 'sd3-text', 'flux-text']) {
       const graph = readJson(join(packageRoot, 'workflows', `${name}.json`)) as ApiGraph
       const files = Object.entries(graph).flatMap(([id, { inputs }]) =>
         Object.entries(inputs).flatMap(([input, value]) =>

@@ -1,5 +1,4 @@
 import t from 'tap'
-import type { Problem } from '../../../src/errors.js'
 import { convertUi } from '../../../src/workflow/convert-ui.js'
 import { frozen } from './samples.js'
 import type { UiLinkFile, UiNodeFile } from './ui-builder.js'
@@ -454,7 +453,7 @@ t.test('convertUi keeps titles', async t => {
   })
 })
 
-const refused: Record<string, { file: object; problems: Partial<Problem>[] }> = {
+const refused: Record<string, { file: object; problems: object[] }> = {
   'all unknown classes at once, also those inside': {
     file: ui(
       [
@@ -525,11 +524,54 @@ const refused: Record<string, { file: object; problems: Partial<Problem>[] }> = 
     problems: [{ code: 'WORKFLOW_LINK_DANGLING', found: 'GetNode, node 6' }],
   },
   'what is no node': {
-    file: ui(['x', { id: 1 }] as unknown as Nodes),
+    file: ui(['x', { id: 1 }, { type: 'Loader' }, loader('__proto__')] as unknown as Nodes),
+    problems: [0, 1, 2, 3].map(at => ({ code: 'WORKFLOW_NODE_INVALID', path: `nodes[${at}]` })),
+  },
+  'two nodes of one id': {
+    file: ui([loader(4), loader('4')]),
+    problems: [{ code: 'WORKFLOW_NODE_INVALID', path: 'nodes[1]', found: '4' }],
+  },
+  'a node that is called like one inside another': {
+    file: ui([{ id: 9, type: 'sub' }, loader('9:1')], [], {
+      definitions: { subgraphs: [{ id: 'sub', nodes: [loader(1)], links: [] }] },
+    }),
+    problems: [{ code: 'WORKFLOW_NODE_INVALID', found: 'Loader, node 9:1' }],
+  },
+  'too many links': {
+    file: ui(
+      [loader(4)],
+      Array.from({ length: 20_001 }, (_, id) => link(id, 4, 0, 4, 0)),
+    ),
+    problems: [{ code: 'WORKFLOW_TOO_LARGE', path: 'links', found: '20001' }],
+  },
+  // Some hundred thousand nodes of a file of some kilobytes: told once, and not followed to their end.
+  'subgraphs of unknown nodes that stand in many places': {
+    file: ui(
+      Array.from({ length: 400 }, (_, id) => ({ id, type: 'sub' })),
+      [],
+      {
+        definitions: {
+          subgraphs: [
+            {
+              id: 'sub',
+              nodes: Array.from({ length: 1000 }, (_, id) => ({ id, type: 'Gone', inputs: [slot('a', 'A', 1)] })),
+              links: [],
+            },
+          ],
+        },
+      },
+    ),
     problems: [
-      { code: 'WORKFLOW_NODE_INVALID', path: 'nodes[0]' },
-      { code: 'WORKFLOW_NODE_INVALID', path: 'nodes[1]' },
+      ...Array.from({ length: 200 }, () => ({ code: 'WORKFLOW_CLASS_UNKNOWN' })),
+      { code: 'WORKFLOW_TOO_LARGE' },
     ],
+  },
+  'values that are sent without links': {
+    file: ui(
+      [{ id: 5, type: 'Anything Everywhere', inputs: [slot('anything', '*', 1)] }, loader(4)],
+      [link(1, 4, 0, 5, 0)],
+    ),
+    problems: [{ code: 'WORKFLOW_LINK_MISSING', message: /Export \(API\)/ }, { code: 'WORKFLOW_CLASS_UNKNOWN' }],
   },
 }
 

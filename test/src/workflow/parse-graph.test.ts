@@ -55,6 +55,15 @@ const refused: Record<string, { value: unknown; problems: [code: string, path: s
   'only the half for the editor': { value: { workflow: editor }, problems: [['WORKFLOW_UI_FORMAT', undefined]] },
   'no object': { value: [tiny], problems: [['WORKFLOW_NOT_GRAPH', undefined]] },
   nothing: { value: null, problems: [['WORKFLOW_NOT_GRAPH', undefined]] },
+  'halves of characters wherever they stand': {
+    value: { '\ud800': node('A'), '2': node('\udc00'), '3': node('A', { '\ud800': 1, deep: { '\udc00': 1 } }) },
+    problems: [
+      ['WORKFLOW_NODE_INVALID', '["2"].class_type'],
+      ['WORKFLOW_NODE_INVALID', '["\\ud800"]'],
+      ['WORKFLOW_VALUE_INVALID', '["3"].inputs["\\ud800"]'],
+      ['WORKFLOW_VALUE_INVALID', '["3"].inputs.deep'],
+    ],
+  },
   'no nodes': { value: { _comment: 'later' }, problems: [['WORKFLOW_EMPTY', undefined]] },
   'too many nodes': {
     value: Object.fromEntries(Array.from({ length: graphNodesMax + 1 }, (_, id) => [id, node('A')])),

@@ -17,12 +17,18 @@ export function readJson(file: string): unknown {
 
 /** Names of the graphs under test/fixtures/workflows. */
 export function sampleNames(): string[] {
-  const files = readdirSync(fixtures).filter(file => !file.endsWith('.expected.json'))
+  const files = readdirSync(fixtures).filter(file => !/\.(expected|editor)\.json$/.test(file))
   return files.map(file => file.replace(/\.json$/, ''))
 }
 
 export function readSample(name: string): ApiGraph {
   return readJson(join(fixtures, `${name}.json`)) as ApiGraph // every sample is parsed by a test of its own
+}
+
+/** The same workflow as the editor saves it; only of those that are about traits of the editor. */
+export function readEditorSample(name: string): Record<string, unknown> | undefined {
+  const file = join(fixtures, `${name}.editor.json`)
+  return existsSync(file) ? (readJson(file) as Record<string, unknown>) : undefined
 }
 
 export function readExpected(name: string): unknown {

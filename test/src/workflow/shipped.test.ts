@@ -20,7 +20,7 @@ const names = readdirSync(folder)
 const isBinding = new Ajv2020({ strict: false }).compile<Binding>(bindingSchema)
 
 const hosted = ['replicate-flux-2-pro', 'replicate-flux-kontext-pro']
-t.same(names, ['flux-text', ...hosted, 'sd15-text', 'sdxl-backdrop', 'sdxl-text'])
+t.same(names, ['flux-text', ...hosted, 'sd15-text', 'sd3-text', 'sdxl-backdrop', 'sdxl-text'])
 for (const name of names) {
   const { graph = {}, problems } = parseGraph(readJson(join(folder, `${name}.json`)), name)
   const binding: unknown = parse(readFileSync(join(folder, `${name}.binding.yaml`), 'utf8'))
