@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readdir, stat, unlink } from 'node:fs/promises'
+import { readdir, stat, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failure, FoundryError } from '../errors.js'
@@ -34,6 +34,21 @@ export class SharedStorage {
     await makeFolder(this.folder)
     await replaceFile(join(this.folder, name), bytes)
     return { name, sha256: hash, sizeBytes: bytes.length }
+  }
+
+  /** A reference picture for workers: written where it is not there, and fresh again where it is. Throws FILE_WRITE_FAILED, and what `read` throws. */
+  async share(hash: string, read: () => Promise<Buffer>): Promise<void> {
+    const now = new Date()
+    const isThere = await utimes(join(this.folder, referenceFile(hash)), now, now).then(
+      () => true,
+      () => false,
+    )
+    if (!isThere) await this.put(await read(), referenceLabel)
+  }
+
+  /** A reference picture that was shared. Throws STORAGE_MISSING. */
+  readShared(hash: string): Promise<Buffer> {
+    return this.read({ name: referenceFile(hash), sha256: hash })
   }
 
   /** A small file, by which the other side sees that the folder is the same. */
@@ -89,6 +104,12 @@ export class SharedStorage {
       throw error
     }
   }
+}
+
+const referenceLabel = 'reference'
+
+function referenceFile(hash: string): string {
+  return nameOf(hash, referenceLabel)
 }
 
 /** The name under which bytes of this hash lie. */
