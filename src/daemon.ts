@@ -38,6 +38,7 @@ import { eventsOnly, openLedger } from './record/ledger.js'
 import { readRunFile } from './record/run-folder.js'
 import { type FoundryState, isSettled, type RunState } from './record/state.js'
 import { openPictures } from './record/pictures.js'
+import { References } from './record/references.js'
 import { SharedStorage } from './record/shared-storage.js'
 import { sweepStaging, sweepTemporaries } from './record/sweep.js'
 
@@ -101,7 +102,9 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       version: config.version,
     })
     await mkdir(paths.staging, { recursive: true })
-    for (const folder of [paths.dot, paths.journal, paths.problems, paths.orphans]) await sweepTemporaries(folder)
+    for (const folder of [paths.dot, paths.journal, paths.problems, paths.orphans, paths.references])
+      await sweepTemporaries(folder)
+    const references = new References(paths.references)
     await sweepStaging(paths.staging, leasedJobs(ledger.state))
     const { plugins, leftOut, problems } = await loadPlugins(config)
     for (const problem of problems) log.warn({ problem: describeProblem(problem) }, 'plugin left out')
@@ -114,7 +117,11 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     closers.unshift(async () => void unlisten())
     const index = await openIndex(paths.index)
     const shelf = createShelfReader(config, index, log)
-    const opener = serverOpener(plugins, { log, signal: stop.signal })
+    const opener = serverOpener(plugins, {
+      log,
+      signal: stop.signal,
+      readReference: ({ sha256: hash }) => references.read(hash),
+    })
     closers.unshift(() => opener.close())
     const openServer: Foundry['openServer'] = async added => {
       const { entry, problems } = config.resolveServer(added)
@@ -169,7 +176,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
     }
     const desk = new Desk(host)
     const attempts = new Attempts(host, desk)
-    const work = await openWork(config, plugins, { ledger, log, desk, attempts, closers })
+    const work = await openWork(config, plugins, { ledger, log, desk, attempts, references, closers })
     const farm: Farm = new Farm({
       servers,
       desk,
@@ -202,6 +209,7 @@ export async function openFoundry(config: Config, options: OpenOptions): Promise
       plugins,
       gates,
       pictures,
+      references,
       shelf,
       runFolder,
       thumbnails,
@@ -246,13 +254,16 @@ async function namePlugins(config: Config, loaded: readonly PluginFolder[]): Pro
   return usable.map(({ name, version = '0.0.0' }) => names.get(name) ?? `${name}@${version}`)
 }
 
-type WorkParts = Pick<Foundry, 'ledger' | 'log' | 'desk'> & { attempts: Attempts; closers: (() => Promise<unknown>)[] }
+type WorkParts = Pick<Foundry, 'ledger' | 'log' | 'desk' | 'references'> & {
+  attempts: Attempts
+  closers: (() => Promise<unknown>)[]
+}
 
 /** What workers on other machines do, where the configuration names an engine for them. */
 async function openWork(
   { engine, paths, storage, resolveOptions }: Config,
   plugins: readonly PluginFolder[],
-  { ledger, log, desk, attempts, closers }: WorkParts,
+  { ledger, log, desk, attempts, references, closers }: WorkParts,
 ): Promise<RemoteWork | undefined> {
   if (!engine) return undefined
   // Two homes never share what they offer, also where both machines have them in the same folder.
@@ -266,6 +277,7 @@ async function openWork(
     ledger,
     log,
     storage: new SharedStorage(opened),
+    references,
     engine: { name: engine.name, home, options: shownOptions(engine.options), open: () => open({ log, home }) },
   })
 }

@@ -30,6 +30,7 @@ export interface Details {
   PERSONA_UNKNOWN: { persona: string; meant?: string; known: readonly string[] }
   SLOTS_UNFIT: { run: string; part: string; operation: string }
   SOURCE_CHANGED: { what: string }
+  REFERENCE_MISSING: { sha256: string }
   PLUGIN_INVALID: { plugin: string; problems: readonly Problem[] }
   GATE_REFUSED: { gate: string; reason: string }
   PLUGIN_HOOK_FAILED: { plugin: string; hook: string; reason: string }
@@ -98,6 +99,8 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
     `No persona is called "${d.persona}"${d.meant === undefined ? '' : `: did you mean "${d.meant}"?`} ` +
     `(known: ${d.known.join(', ') || 'none'}); name one of these, or the file of a persona kit`,
   SLOTS_UNFIT: d => `Nothing of ${d.part} in run ${d.run} can be ${d.operation}`,
+  REFERENCE_MISSING: d =>
+    `The reference picture ${d.sha256.slice(0, 12)}… is gone from .foundry/references, or damaged: render the drop that names it again`,
   SOURCE_CHANGED: d => `${d.what} changed since the run was accepted: drop it again to render the new version`,
   PLUGIN_INVALID: d => `Plugin ${d.plugin} cannot be loaded: ${listProblems(d.problems)}`,
   GATE_REFUSED: d => `Gate ${d.gate} refuses it: ${d.reason}`,

@@ -27,6 +27,7 @@ import { type SentGraph, toSentGraph } from './sent-graph.js'
 import { askHistory, askQueue } from './server-state.js'
 import { submitJob } from './submit-job.js'
 import { Tracker } from './tracker.js'
+import { ReferenceNames } from './reference-names.js'
 import { uploadPicture } from './upload.js'
 
 const pictureSizeBytesMax = 512 * 1024 * 1024
@@ -54,6 +55,7 @@ class ComfyConnection implements Connection {
   readonly #tracker: Tracker
   readonly #eraser: HistoryEraser
   readonly #memory = new PictureMemory()
+  readonly #references: ReferenceNames
   readonly #end = new AbortController()
   readonly #graceMs: number
   readonly #stop = (): void => void this.close()
@@ -67,6 +69,7 @@ class ComfyConnection implements Connection {
     // Every exchange listens.
     setMaxListeners(0, this.#end.signal)
     this.#http = new Http(address, server.timeoutSeconds * 1000)
+    this.#references = new ReferenceNames(this.#http, host, this.#end.signal)
     this.#catalogue = new Catalogue({ http: this.#http, label: address.label, signal: this.#end.signal })
     this.#eraser = new HistoryEraser(this.#http, this.#end.signal)
     this.#tracker = new Tracker({
@@ -74,7 +77,10 @@ class ComfyConnection implements Connection {
       http: this.#http,
       log: host.log.child({ server: server.name }),
       // After a restart another server may stand behind the address.
-      socketLost: () => this.#catalogue.clear(),
+      socketLost: () => {
+        this.#catalogue.clear()
+        this.#references.forget()
+      },
       socketTimes: { ...socketTimes, ...times },
       pollTimes: { ...pollTimes, graceMs: this.#graceMs, ...times },
     })
@@ -93,9 +99,20 @@ class ComfyConnection implements Connection {
   }
 
   async submit(job: Job, attempt: Attempt, signal: AbortSignal): Promise<Receipt> {
-    const { graph } = await this.#requireFit(job, attempt)
     const submitter = { http: this.#http, tracker: this.#tracker, label: this.#address.label }
-    return submitJob(submitter, { job, attempt, graph }, signal)
+    const submitOnce = async (): Promise<Receipt> => {
+      const { graph } = await this.#requireFit(job, attempt)
+      return submitJob(submitter, { job, attempt, graph }, signal)
+    }
+    try {
+      return await submitOnce()
+    } catch (thrown) {
+      const isRefused = thrown instanceof RenderFailure && thrown.reason === 'invalid-graph'
+      if (!isRefused || !job.references) throw thrown
+      // It took nothing. Somebody may have emptied its input folder since the pictures were uploaded.
+      this.#references.forget()
+      return submitOnce()
+    }
   }
 
   follow(attempt: Attempt, signal: AbortSignal): AsyncIterable<RenderEvent> {
@@ -179,12 +196,16 @@ class ComfyConnection implements Connection {
   }
 
   /** The graph with this server's names. Whatever the server lacked is looked for once more before it counts. */
-  async #translate(job: Job, attempt: Attempt): Promise<SentGraph> {
-    const sent = await this.#translateAsOf(job, attempt)
-    return sent.problems.length === 0 ? sent : this.#translateAsOf(job, attempt, doubtMs)
+  async #translate(job: Job, attempt: Attempt, references?: ReadonlyMap<string, string>): Promise<SentGraph> {
+    const sent = await this.#translateAsOf(job, attempt, { references })
+    return sent.problems.length === 0 ? sent : this.#translateAsOf(job, attempt, { references, ageMs: doubtMs })
   }
 
-  async #translateAsOf(job: Job, attempt: Attempt, ageMs?: number): Promise<SentGraph> {
+  async #translateAsOf(
+    job: Job,
+    attempt: Attempt,
+    { references, ageMs }: { references: ReadonlyMap<string, string> | undefined; ageMs?: number },
+  ): Promise<SentGraph> {
     const { renderer } = await this.#catalogue.identity()
     const takesAnyName = renderer === 'draft'
     const folders = takesAnyName ? [] : new Set(['loras', ...job.models.map(model => model.folder)])
@@ -196,12 +217,13 @@ class ComfyConnection implements Connection {
       takesAnyName,
       loraAliases: this.#server.loras ?? {},
       modelAliases: this.#server.models ?? {},
+      ...(references && { references }),
     })
   }
 
   /** What must never be sent is not, even where nobody checked: draft weights, jobs of another renderer, no LoRA. */
   async #requireFit(job: Job, attempt: Attempt): Promise<SentGraph> {
-    const sent = await this.#translate(job, attempt)
+    const sent = await this.#translate(job, attempt, await this.#references.of(job))
     const problems = [...problemsOfTarget(job, await this.#catalogue.identity()), ...sent.problems]
     const [first] = problems
     if (first) throw new RenderFailure('missing-model', `${this.#address.label}: ${first.message}`, { problems })

@@ -4,6 +4,7 @@ import {
   type Attempt,
   type Job,
   type Problem,
+  plainValue,
   withSavePrefix,
 } from '../../src/plugins/contract.js'
 import { chooseLoraName } from './lora-names.js'
@@ -19,6 +20,8 @@ export interface ServerNames {
   loraAliases: Readonly<Record<string, string>>
   /** Model names on the server by name in a workflow, from the entry of the server. */
   modelAliases: Readonly<Record<string, string>>
+  /** Reference pictures by logical name; those that are not uploaded keep it. */
+  references?: ReadonlyMap<string, string>
 }
 
 export interface SentGraph {
@@ -39,10 +42,13 @@ export function toSentGraph(job: Job, attempt: Attempt, names: ServerNames): Sen
   const modelNames = chooseModelNames(job, names)
   const graph: ApiGraph = {}
   for (const [id, node] of Object.entries(job.graph)) {
-    const inputs = Object.entries(node.inputs).map(([input, value]) => {
-      if (typeof value !== 'string') return [input, value] as const
-      return [input, loraNames.get(value) ?? modelNames.get(normalName(value)) ?? value] as const
-    })
+    const toSent = (value: unknown): unknown => {
+      const plain = plainValue(value)
+      if (plain !== value && Array.isArray(plain)) return { __value__: plain.map(toSent) }
+      if (typeof value !== 'string') return value
+      return names.references?.get(value) ?? loraNames.get(value) ?? modelNames.get(normalName(value)) ?? value
+    }
+    const inputs = Object.entries(node.inputs).map(([input, value]) => [input, toSent(value)] as const)
     graph[id] = { ...withoutFingerprint(node), inputs: Object.fromEntries(inputs) }
   }
   return { graph: withSavePrefix(graph, job.save, `${saveFolder}/${saveStem(attempt)}`), problems }

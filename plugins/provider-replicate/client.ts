@@ -60,10 +60,8 @@ export class Client {
 
   /** The answer to a GET under the base address, whatever its status. */
   get(route: string, exchange: Exchange): Promise<Answer> {
-    return this.#repeat(
-      status => status === 429 || status >= 500,
-      exchange.signal,
-      () => this.#exchange({ method: 'GET', url: this.#urlOf(route), headers: this.address.headers, ...exchange }),
+    return this.#repeat(isTransient, exchange.signal, () =>
+      this.#exchange({ method: 'GET', url: this.#urlOf(route), headers: this.address.headers, ...exchange }),
     )
   }
 
@@ -85,6 +83,24 @@ export class Client {
     )
   }
 
+  /** The answer to a POST of a form with a file, whatever its status. Nothing is paid for it, so it is repeated as a GET is. */
+  async upload(route: string, form: { contentType: string; body: Buffer }, exchange: Exchange): Promise<Answer> {
+    const headers = { ...this.address.headers, 'content-type': form.contentType }
+    try {
+      return await this.#repeat(isTransient, exchange.signal, () =>
+        this.#exchange({ ...exchange, method: 'POST', url: this.#urlOf(route), headers, body: form.body }),
+      )
+    } catch (thrown) {
+      if (!(thrown instanceof RenderFailure)) throw thrown
+      throw new RenderFailure('unreachable', thrown.message, thrown.details, thrown)
+    }
+  }
+
+  /** The answer to a DELETE under the base address, whatever its status. */
+  remove(route: string, exchange: Exchange): Promise<Answer> {
+    return this.#exchange({ method: 'DELETE', url: this.#urlOf(route), headers: this.address.headers, ...exchange })
+  }
+
   /** The answer to a GET of an address that the caller has found fit, with the key only where `withKey` says so. */
   download(url: URL, { withKey, ...exchange }: Exchange & { withKey: boolean }): Promise<Answer> {
     const headers = withKey ? this.address.headers : {}
@@ -94,8 +110,9 @@ export class Client {
   /** A text of the service as it may be told: bounded, without keys, signed queries and what was sent, which may be private. */
   redact(text: string, sent: Readonly<Record<string, unknown>>): string {
     const { token } = this.address
-    const words = Object.values(sent).filter(each => typeof each === 'string')
-    return hideWords(text, words)
+    // Pictures come back whole, if at all.
+    const words = Object.values(sent).filter(each => typeof each === 'string' && !each.startsWith('data:'))
+    return hideWords(text.replaceAll(/data:[^\s"']*/g, '[input]'), words as string[])
       .replaceAll(token, '[key]')
       .replaceAll(/\br8_[A-Za-z0-9]+/g, '[key]')
       .replaceAll(/(https?:\/\/[^\s?"']+)\?[^\s"']*/g, '$1')
@@ -112,13 +129,13 @@ export class Client {
   }
 
   async #repeat(
-    isTransient: (status: number) => boolean,
+    isAgain: (status: number) => boolean,
     signal: AbortSignal,
     act: () => Promise<Answer>,
   ): Promise<Answer> {
     for (let tries = 1; ; tries++) {
       const answer = await act()
-      if (!isTransient(answer.status) || tries >= triesMax) return answer
+      if (!isAgain(answer.status) || tries >= triesMax) return answer
       await this.#rest(askedDelayMs(answer) ?? this.#delayMs(tries), { signal, status: answer.status })
     }
   }
@@ -155,10 +172,14 @@ export class Client {
 }
 
 interface Sent extends Exchange {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'DELETE'
   url: URL
   headers: Readonly<Record<string, string>>
-  body?: string
+  body?: string | Buffer
+}
+
+function isTransient(status: number): boolean {
+  return status === 429 || status >= 500
 }
 
 /** No connection was made, so that nothing was sent. */

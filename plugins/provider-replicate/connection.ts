@@ -19,10 +19,11 @@ import { readAddress } from './address.js'
 import { Client, type RetryTimes } from './client.js'
 import { replicateFailure } from './errors.js'
 import { failureOfCreate, failureOfPrediction, failureOfRead } from './failures.js'
-import { findCreated } from './find-created.js'
+import { findCreated, type Search } from './find-created.js'
 import { type Model, readModels } from './models.js'
 import { fetchOutput } from './outputs.js'
 import { isPredictionId, parseJson, parsePrediction, type Prediction } from './prediction.js'
+import { SentReferences } from './references.js'
 import { failureOfProblems, type SentInput, toSentInput } from './sent-input.js'
 
 /** How long things may take, in milliseconds. */
@@ -33,6 +34,8 @@ export interface Times extends RetryTimes {
   /** How long a prediction that may have been created is looked for, and how often. */
   lookMsMax: number
   lookEveryMs: number
+  /** How long an uploaded picture stays that nobody uses. */
+  idleMs: number
   /** How long a cancelled prediction may take to end. */
   cancelMsMax: number
 }
@@ -44,6 +47,7 @@ const usualTimes: Times = {
   slowPollMs: 2000,
   lookMsMax: 6000,
   lookEveryMs: 2000,
+  idleMs: 300_000,
   cancelMsMax: 10_000,
 }
 const fastPolls = 30
@@ -88,6 +92,7 @@ class ReplicateConnection implements Connection {
   /** Predictions by prompt id, the newest last. */
   readonly #remotes = new Map<string, string>()
   readonly #end = new AbortController()
+  readonly #references: SentReferences
   readonly #hostSignal: AbortSignal
   readonly #stop = (): void => void this.close()
 
@@ -98,6 +103,7 @@ class ReplicateConnection implements Connection {
     this.#times = times
     this.#hostSignal = host.signal
     setMaxListeners(0, this.#end.signal)
+    this.#references = new SentReferences({ client, host, signal: this.#end.signal, idleMs: times.idleMs })
     if (host.signal.aborted) this.#stop()
     host.signal.addEventListener('abort', this.#stop, { once: true })
   }
@@ -122,13 +128,21 @@ class ReplicateConnection implements Connection {
     const seconds = Math.max(deadlineSecondsMin, Math.round(this.#server.jobTimeoutSeconds))
     const route = `/models/${model.id}/predictions`
     const exchange = { signal: this.#until(signal), headers: { 'cancel-after': `${seconds}s` } }
-    const answer = await this.#client.post(route, { input }, exchange)
-    if (answer.status === 404) this.#gone.add(model.id)
-    if (answer.status !== 200 && answer.status !== 201 && answer.status !== 202)
-      throw failureOfCreate(this.#client, answer, { model, input })
-    const prediction = parsePrediction(parseJson(answer.bytes))
-    if (!prediction) throw new RenderFailure('unknown-outcome', `${this.#label} took a job and did not say its id`)
-    return this.#receipt(attempt, { model, input, prediction })
+    try {
+      const wire = await this.#references.toWire(input, job, attempt.promptId)
+      if (exchange.signal.aborted) throw new RenderFailure('unreachable', 'Stopped before it was sent')
+      const answer = await this.#client.post(route, { input: wire }, exchange)
+      if (answer.status === 404) this.#gone.add(model.id)
+      if (answer.status !== 200 && answer.status !== 201 && answer.status !== 202)
+        throw failureOfCreate(this.#client, answer, { model, input: wire })
+      const prediction = parsePrediction(parseJson(answer.bytes))
+      if (!prediction) throw new RenderFailure('unknown-outcome', `${this.#label} took a job and did not say its id`)
+      return this.#receipt(attempt, { model, input, prediction })
+    } catch (thrown) {
+      const isInDoubt = thrown instanceof RenderFailure && thrown.reason === 'unknown-outcome'
+      if (!isInDoubt) this.#references.release(attempt.promptId)
+      throw thrown
+    }
   }
 
   async adopt(
@@ -143,6 +157,7 @@ class ReplicateConnection implements Connection {
     const search = {
       model: model.id,
       input,
+      isSame: this.#sameAs(job),
       since: attempt.leasedAt ?? Date.now(),
       lookMsMax,
       lookEveryMs,
@@ -169,6 +184,7 @@ class ReplicateConnection implements Connection {
         yield { kind: 'started', at: Date.now() }
       }
       if (ended.has(prediction.status)) {
+        this.#references.release(attempt.promptId)
         yield* this.#endOf(prediction)
         return
       }
@@ -222,6 +238,7 @@ class ReplicateConnection implements Connection {
   async close(): Promise<void> {
     this.#hostSignal.removeEventListener('abort', this.#stop)
     this.#end.abort()
+    await this.#references.close()
     await this.#client.close()
   }
 
@@ -236,6 +253,13 @@ class ReplicateConnection implements Connection {
   #translate(job: Job): SentInput {
     const today = new Date().toISOString().slice(0, 10)
     return toSentInput(job, { models: this.#models, gone: this.#gone, today })
+  }
+
+  #sameAs({ references = [] }: Job): Search['isSame'] {
+    return async (told, sha256, signal) => {
+      const reference = references.find(each => each.sha256 === sha256)
+      return reference !== undefined && this.#references.isSame(told, reference, signal)
+    }
   }
 
   #receipt(

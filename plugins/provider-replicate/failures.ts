@@ -31,6 +31,17 @@ export function failureOfCreate(
   return fail('refused', `${label} answered with ${status}${said}`)
 }
 
+/** Why a picture was not taken. Nothing is rendered by it. */
+export function failureOfUpload(client: Client, answer: Answer): RenderFailure {
+  const { label } = client.address
+  const { status } = answer
+  const said = saidOf(client, answer, {})
+  if (status === 401) return new RenderFailure('locked-out', tokenRefused(label), { status })
+  if (status === 402) return new RenderFailure('locked-out', `${label} has no credit left (402)${said}`, { status })
+  const cause = status >= 500 || status === 429 ? 'unreachable' : 'invalid-graph'
+  return new RenderFailure(cause, `${label} does not take a reference picture (${status})${said}`, { status })
+}
+
 /** Why a question was not answered. Nothing was changed by it. */
 export function failureOfRead(client: Client, answer: Answer): RenderFailure {
   const { label } = client.address

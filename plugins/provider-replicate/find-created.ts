@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hashJson, RenderFailure } from '../../src/plugins/contract.js'
+import { hashJson, referenceIn, RenderFailure } from '../../src/plugins/contract.js'
 import type { Client } from './client.js'
 import { failureOfRead } from './failures.js'
 import { parseJson, parsePrediction, type Prediction, recordOf } from './prediction.js'
@@ -11,7 +11,10 @@ const pagesMax = 20
 /** What is looked for, and for how long: a prediction may be listed some seconds after it was taken. */
 export interface Search {
   model: string
+  /** With reference pictures by their logical names. */
   input: Readonly<Record<string, unknown>>
+  /** Whether what the service tells in place of a reference picture is the one of this hash. */
+  isSame(told: unknown, sha256: string, signal: AbortSignal): Promise<boolean>
   /** Milliseconds since the epoch. */
   since: number
   lookMsMax: number
@@ -46,7 +49,11 @@ async function lookOnce(client: Client, search: Search, signal: AbortSignal): Pr
     const { results, next } = recordOf(parseJson(answer.bytes))
     const listed = (Array.isArray(results) ? results : []).flatMap(each => parsePrediction(each) ?? [])
     // Newest first: the last one that fits is the oldest.
-    found = listed.findLast(each => isIt(each, search, after.getTime())) ?? found
+    for (const each of listed.reverse()) {
+      if (!isIt(each, search, after.getTime()) || !(await hasSamePictures(each, search, signal))) continue
+      found = each
+      break
+    }
     query = queryOf(next)
   }
   return found
@@ -55,8 +62,28 @@ async function lookOnce(client: Client, search: Search, signal: AbortSignal): Pr
 function isIt(prediction: Prediction, { model, input, isTaken }: Search, after: number): boolean {
   if (prediction.model !== model || isTaken(prediction.id) || prediction.createdAt < after) return false
   // The service may list defaults beside what it was sent.
-  const told = Object.fromEntries(Object.keys(input).map(field => [field, prediction.input[field] ?? null]))
-  return hashJson(told) === hashJson(input)
+  const plain = Object.entries(input).filter(([, value]) => picturesIn(value).length === 0)
+  const told = Object.fromEntries(plain.map(([field]) => [field, prediction.input[field] ?? null]))
+  return hashJson(told) === hashJson(Object.fromEntries(plain))
+}
+
+async function hasSamePictures(
+  prediction: Prediction,
+  { input, isSame }: Search,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const [field, value] of Object.entries(input)) {
+    const wanted = picturesIn(value)
+    const told = wanted.length === 0 ? [] : [prediction.input[field] ?? []].flat()
+    if (told.length !== wanted.length) return false
+    for (const [at, sha256] of wanted.entries()) if (!(await isSame(told[at], sha256, signal))) return false
+  }
+  return true
+}
+
+/** The SHA-256 of the reference pictures that an input names. */
+function picturesIn(value: unknown): string[] {
+  return [value].flat().flatMap(each => referenceIn(each) ?? [])
 }
 
 /** Of the address of a next page only its query is used: the key never goes where an answer points. */

@@ -1,7 +1,15 @@
-import { type ApiNode, type Job, type JobProblem, isLink, RenderFailure } from '../../src/plugins/contract.js'
+import {
+  type ApiNode,
+  type Job,
+  type JobProblem,
+  isLink,
+  plainValue,
+  referenceIn,
+  RenderFailure,
+} from '../../src/plugins/contract.js'
 import type { InputRule, Model } from './models.js'
 
-/** What is sent of a job, and everything that keeps it from being sent. */
+/** What is sent of a job, reference pictures still by their logical names, and everything that keeps it from being sent. */
 export interface SentInput {
   model: Model | undefined
   input: Record<string, unknown>
@@ -39,14 +47,15 @@ export function toSentInput(job: Job, { models, gone, today }: Known): SentInput
   if (!model) return { model, input: {}, problems: [unknownModel(name, models)] }
   const problems = [...problemsOfTarget(job), ...problemsOfModel(model, { gone, today })]
   const input: Record<string, unknown> = {}
-  for (const [field, value] of Object.entries(node.inputs)) {
+  for (const [field, written] of Object.entries(node.inputs)) {
+    const value = plainValue(written)
     const rule = model.inputs[field]
     const path = `${id}.inputs.${field}`
     if (field === savePrefix || isLeftOut(value, rule)) continue
     if (!rule) problems.push(unknownInput(model, path, field))
     else {
       const sent = translate(value, { rule, field, job })
-      problems.push(...problemsOfValue(sent, rule, path))
+      problems.push(...problemsOfValue(sent, rule, path), ...problemsOfPictures(sent, { job, rule, path }))
       input[field] = sent
     }
   }
@@ -67,6 +76,7 @@ export function retiredMessage({ id, successor }: Model): string {
 }
 
 function isLeftOut(value: unknown, rule: InputRule | undefined): boolean {
+  if (Array.isArray(value) && value.length === 0) return true
   return value === null || (value === '' && rule !== undefined && rule.isRequired !== true)
 }
 
@@ -132,6 +142,19 @@ function problemsOfValue(value: unknown, rule: InputRule, path: string): JobProb
   const isKind = rule.type === 'integer' ? Number.isSafeInteger(value) : Number.isFinite(value)
   const isWithin = isKind && (value as number) >= minimum && (value as number) <= maximum
   return isWithin ? [] : unfit(`${rule.type === 'integer' ? 'whole numbers' : 'numbers'} ${minimum} to ${maximum}`)
+}
+
+/** Reference pictures stand where the model takes pictures, and are those of the job. */
+function problemsOfPictures(
+  value: unknown,
+  { job: { references = [] }, rule, path }: { job: Job; rule: InputRule; path: string },
+): JobProblem[] {
+  const known = new Set(references.map(({ sha256 }) => sha256))
+  const named = [value].flat().flatMap(each => referenceIn(each) ?? [])
+  if (named.length === 0) return []
+  if (rule.type !== 'uri' && rule.type !== 'uris') return [problem('INPUT_UNFIT', 'No picture belongs here', { path })]
+  if (named.every(each => known.has(each))) return []
+  return [problem('REFERENCE_UNKNOWN', 'The job does not have this reference picture', { path })]
 }
 
 function problemsOfWhole(

@@ -48,7 +48,10 @@ export function listWorkflows(config: Config, terminal: Terminal): Promise<numbe
     terminal.answer(answer)
     const rows = answer.workflows.map(({ workflow, family = 'not bound yet', title = '' }) => [workflow, family, title])
     const [head = '', ...lines] = table([['WORKFLOW', 'FAMILY', 'IS'], ...rows]).split('\n')
-    const parameters = answer.workflows.map(each => Object.entries(each.parameters).map(describe))
+    const parameters = answer.workflows.map(each => [
+      ...Object.entries(each.parameters).map(describe),
+      ...(each.references === undefined ? [] : [`  --reference FILE  ${describeMax(each.references)}`]),
+    ])
     terminal.say([head, ...lines.flatMap((line, at) => [line, ...(parameters[at] ?? [])])].join('\n'))
   })
 }
@@ -57,6 +60,10 @@ function describe([name, parameter]: [string, Parameter]): string {
   const { title, default: standard } = parameter
   const facts = [describeParameter(parameter), ...(standard === undefined ? [] : [`else ${standard}`])]
   return `  --param ${name}=  ${facts.join('; ')}${title === undefined ? '' : `  (${title})`}`
+}
+
+function describeMax(references: number): string {
+  return references === 1 ? 'one picture' : `up to ${references} pictures`
 }
 
 function codeOf({ problems, probe }: AddedWorkflow): number {

@@ -36,6 +36,7 @@ const codeByError: Record<ErrorCode, number> = {
   PERSONA_UNKNOWN: exitCodes.badInput,
   SLOTS_UNFIT: exitCodes.badInput,
   SOURCE_CHANGED: exitCodes.someFailed,
+  REFERENCE_MISSING: exitCodes.someFailed,
   PLUGIN_INVALID: exitCodes.badInput,
   GATE_REFUSED: exitCodes.someFailed,
   PLUGIN_HOOK_FAILED: exitCodes.internal,

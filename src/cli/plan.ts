@@ -91,7 +91,10 @@ function describeSeries(series: PlannedRun['plan'][number]): string {
   const parameters = Object.entries(series.parameters ?? {}).map(([name, values]) => `${name} ${values.join(', ')}`)
   const loras = Object.entries(series.loras).map(([talent, weights]) => `${talent} ${listValues(weights)}`)
   const what = series.skipped === undefined ? `${series.slots} × ${series.size}` : `skipped: ${series.skipped}`
-  return [series.subject, series.template, series.workflow, what, ...sliders, ...parameters, ...loras].join(' · ')
+  const { length: pictures = 0 } = series.references ?? []
+  const references = pictures > 0 ? [`after ${counted(pictures, 'reference picture')}`] : []
+  const { subject, template, workflow } = series
+  return [subject, template, workflow, what, ...references, ...sliders, ...parameters, ...loras].join(' · ')
 }
 
 function describeBytes(bytes: number): string {

@@ -66,6 +66,7 @@ function addRender(program: Command, host: CommandHost): void {
         ['foundry render aurora.yaml --set mecha=0,0.25,0.5 --sheet --draft', 'a sweep of one slider, on one picture'],
         ['foundry render aurora.yaml --templates character-sheet', 'one persona from all sides, on one picture'],
         ['foundry render aurora.yaml --workflow mine --param cfg=5,6.5', 'parameters that its binding names'],
+        ['foundry render aurora.yaml --reference face.png --workflow replicate-flux-2-pro', 'after a picture'],
         ['foundry render aurora.yaml --dry-run', 'what would be rendered'],
         ['foundry render aurora.yaml --count 400 --preview 20', '20 of 400; "foundry runs approve" renders the others'],
         ['foundry render aurora.yaml --priority rush', 'before all that is not in a rush'],
@@ -131,6 +132,7 @@ function withWishes(command: Command): Command {
       'parameter of the workflow, several values with commas: a sweep (repeatable; "foundry workflows list")',
       parameterValues,
     )
+    .option('--reference <file>', 'picture to render after (repeatable, in order; "foundry workflows list")', collect)
     .option('--prompt <words>', 'words in front of every prompt')
     .option('--fresh', 'render anew even what was rendered before')
     .addOption(new Option('--priority <priority>', 'which runs are served first').choices(bands))

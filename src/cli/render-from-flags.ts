@@ -31,6 +31,7 @@ export interface RenderFlags extends ServerFlags, WaitFlags {
   sheet?: boolean
   finish?: string
   param?: Record<string, string[]>
+  reference?: string[]
   prompt?: string
   fresh?: boolean
   priority?: Band
@@ -98,7 +99,7 @@ function sayAvatars(folder: string, terminal: Terminal): void {
 function renderOptions(flags: RenderFlags): RenderOptions {
   const { templates, workflow, family, seed, count, set, param, sheet, finish, prompt, fresh, dryRun, draft, server } =
     flags
-  const { priority, weight, label: labels, preview } = flags
+  const { priority, weight, label: labels, preview, reference } = flags
   return {
     submission: {
       ...(templates && { templates }),
@@ -111,6 +112,8 @@ function renderOptions(flags: RenderFlags): RenderOptions {
       ...(sheet && { sheet }),
       ...(finish !== undefined && { finish }),
       ...(param && { parameters: param }),
+      // Another process may do the work, in another folder.
+      ...(reference && { references: reference.map(each => resolve(each)) }),
       ...(prompt !== undefined && { prompt }),
       ...(fresh && { fresh }),
       ...(priority !== undefined && { priority }),

@@ -50,8 +50,13 @@ export async function runWorker(config: Config, terminal: Terminal, flags: Worke
   const asked = new AbortController()
   void stop.then(() => asked.abort())
   const end = new AbortController()
-  const opener = serverOpener(plugins, { log, signal: end.signal })
   const storage = await openStorage(where, { plugins, resolveOptions: config.resolveOptions, log })
+  const files = new SharedStorage(storage)
+  const opener = serverOpener(plugins, {
+    log,
+    signal: end.signal,
+    readReference: ({ sha256 }) => files.readShared(sha256),
+  })
   try {
     const servers = await Promise.all(config.servers.map(entry => opener.open(entry)))
     const paid = servers.find(({ connection }) => connection.isPaid)
@@ -64,7 +69,7 @@ export async function runWorker(config: Config, terminal: Terminal, flags: Worke
       {
         name,
         link: new OwnerLink(owner, token),
-        storage: new SharedStorage(storage),
+        storage: files,
         servers,
         openEngine: told => openEngine(told, { config, plugins, log, url: flags.engineUrl }),
         log,

@@ -15,6 +15,8 @@ export interface HomePaths {
   staging: string
   problems: string
   orphans: string
+  /** Reference pictures of all runs, by their content. */
+  references: string
   index: string
   /** Where workers put their pictures, unless another folder is named. */
   shared: string
@@ -38,6 +40,7 @@ export function homePaths(home: string): HomePaths {
     staging: join(dot, 'staging'),
     problems: join(dot, 'problems'),
     orphans: join(dot, 'orphans'),
+    references: join(dot, 'references'),
     index: join(dot, 'index.json'),
     shared: join(dot, 'shared'),
     speeds: join(dot, 'speeds.json'),

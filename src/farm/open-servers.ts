@@ -1,6 +1,11 @@
-import type { Logger } from 'pino'
-import { failure } from '../errors.js'
-import { type Connection, type DraftServer, type Provider, RenderFailure } from '../plugins/contract.js'
+import { failure, FoundryError } from '../errors.js'
+import {
+  type Connection,
+  type DraftServer,
+  type Provider,
+  type ProviderHost,
+  RenderFailure,
+} from '../plugins/contract.js'
 import type { PluginFolder } from '../plugins/load-plugins.js'
 import { type ServerEntry, serverSchema } from '../schema/config.js'
 import type { ServerOptions } from './worker-host.js'
@@ -13,10 +18,8 @@ export interface ServerOpener {
   close(): Promise<void>
 }
 
-export function serverOpener(
-  plugins: readonly PluginFolder[],
-  host: { log: Logger; signal: AbortSignal },
-): ServerOpener {
+export function serverOpener(plugins: readonly PluginFolder[], { readReference, ...rest }: ProviderHost): ServerOpener {
+  const host = { ...rest, ...(readReference && { readReference: failingJobs(readReference) }) }
   const drafts: DraftServer[] = []
   return {
     async open(entry) {
@@ -62,6 +65,15 @@ export function absentServer(entry: ServerEntry, reason: string): ServerOptions 
     close: () => Promise.resolve(),
   }
   return { entry, connection }
+}
+
+/** What cannot be read here can be rendered nowhere. */
+function failingJobs(read: NonNullable<ProviderHost['readReference']>): typeof read {
+  return reference =>
+    read(reference).catch((error: unknown) => {
+      if (!(error instanceof FoundryError)) throw error
+      throw new RenderFailure('invalid-graph', error.message, {}, error)
+    })
 }
 
 function isDraft({ url, options }: ServerEntry): boolean {

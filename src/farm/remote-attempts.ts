@@ -7,6 +7,7 @@ import { promptIdOf } from '../plan/make-job.js'
 import { slotAt } from '../plan/slots.js'
 import { type Attempt, RenderFailure } from '../plugins/contract.js'
 import type { Ledger } from '../record/ledger.js'
+import type { References } from '../record/references.js'
 import { nameOf, type SharedStorage } from '../record/shared-storage.js'
 import type { Lease } from '../record/state.js'
 import type {
@@ -49,6 +50,7 @@ interface RemoteAttemptsHost {
   ledger: Ledger
   log: Logger
   storage: SharedStorage
+  references: Pick<References, 'read'>
   window: EngineWindow
   /** Whether the job shall be tried on another server than this one, on which it has failed. */
   hasFailedOn(job: Job, server: string): boolean
@@ -100,6 +102,7 @@ export class RemoteAttempts {
       const name = fullName(worker, server)
       if (this.host.hasFailedOn(offered.job, name)) return { kind: 'elsewhere' }
       const { job, group } = offered
+      await this.share(job)
       this.host.window.take(id)
       const attempt = await this.host.attempts.lease(job, name)
       if (!attempt) return { kind: 'gone' }
@@ -108,6 +111,17 @@ export class RemoteAttempts {
       this.leased.set(id, { job, attempt, worker, server: name, claim, tags, toldAt, isCancelled: false })
       return { kind: 'leased', attempt }
     })
+  }
+
+  /** Its reference pictures, where its worker reads them. One that is gone is missed by the worker, which says so. */
+  private async share({ references = [] }: Job): Promise<void> {
+    for (const { sha256 } of references) {
+      await this.host.storage
+        .share(sha256, () => this.host.references.read(sha256))
+        .catch((error: unknown) => {
+          if (!(error instanceof FoundryError) || error.code !== 'REFERENCE_MISSING') throw error
+        })
+    }
   }
 
   submitted({ job: id, attempt, submittedSha256 }: SubmittedReport): Promise<void> {

@@ -5,6 +5,7 @@ import { waitAtMost } from '../files/within-time.js'
 import type { Job } from '../plan/job.js'
 import { type Attempt, type Probe, type QueueEngine, RenderFailure } from '../plugins/contract.js'
 import type { Ledger } from '../record/ledger.js'
+import type { References } from '../record/references.js'
 import type { SharedStorage } from '../record/shared-storage.js'
 import type { Lease } from '../record/state.js'
 import type {
@@ -52,6 +53,7 @@ export interface RemoteWorkOptions {
   ledger: Ledger
   log: Logger
   storage: SharedStorage
+  references: References
   engine: {
     name: string
     home: string
@@ -100,7 +102,7 @@ export class RemoteWork implements RemoteOutlook {
   private openedAt = -openAgainMs
 
   constructor(private readonly options: RemoteWorkOptions) {
-    const { attempts, desk, ledger, log, storage } = options
+    const { attempts, desk, ledger, log, storage, references } = options
     this.window = new EngineWindow({
       desk,
       log,
@@ -116,6 +118,7 @@ export class RemoteWork implements RemoteOutlook {
       ledger,
       log,
       storage,
+      references,
       window: this.window,
       hasFailedOn: (job, server) => this.hasFailedOn(job, server),
     })

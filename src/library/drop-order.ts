@@ -10,6 +10,7 @@ import type { ParsedDocument } from '../files/document.js'
 import { toFileProblem } from './file-problem.js'
 import { checkKitFields } from './kit-fields.js'
 import { stampAt } from '../files/read-bounded.js'
+import { readNamedReferences, type ReferenceFile } from './references.js'
 import { type DropFile, isClosedText, readDocument } from './read-document.js'
 import { validateDocument } from '../files/validate.js'
 
@@ -22,6 +23,7 @@ export interface OrderedKit {
   path: string
   kit: PersonaKit
   sha256: string
+  references?: readonly ReferenceFile[]
 }
 
 interface OrderSource {
@@ -53,7 +55,7 @@ export async function readOrderedKits(
     }
     paths.add(path)
     const read = await readKit(path, source)
-    if (read.file) files.push(read.file)
+    files.push(...read.files)
     if ('unreadable' in read) {
       const { message, code } = read.unreadable
       report({ code, message })
@@ -71,16 +73,24 @@ export async function readOrderedKits(
     if (other !== undefined)
       report({ code: 'DROP_PERSONA_DUPLICATE', message: `is the same persona as ${other}: a dot_id stands for one` })
     pathByPersona.set(read.kit.dot_id, path)
-    kits.push({ path, kit: read.kit, sha256: read.sha256 })
+    const { kit, sha256, references } = read
+    kits.push({ path, kit, sha256, ...(references.length > 0 && { references }) })
   }
   return { kits, problems, files }
 }
 
 type KitReading = (
-  { unreadable: Problem } | { kit: PersonaKit | undefined; sha256: string; sizeBytes: number; problems: Problem[] }
+  | { unreadable: Problem }
+  | {
+      kit: PersonaKit | undefined
+      references: readonly ReferenceFile[]
+      sha256: string
+      sizeBytes: number
+      problems: Problem[]
+    }
 ) & {
-  /** Absent for a path that must not be followed. */
-  file?: DropFile
+  /** The kit and what it names; none for a path that must not be followed. */
+  files: DropFile[]
 }
 
 async function readKit(path: string, { path: orderPath, root }: OrderSource): Promise<KitReading> {
@@ -89,15 +99,19 @@ async function readKit(path: string, { path: orderPath, root }: OrderSource): Pr
     if (path.startsWith('/') || /^[a-z]:/i.test(path)) throw failure('PATH_ESCAPES', { path, root })
     const real = await confineReal(root, underRoot)
     const read = await readDocument(real, { file: underRoot, root, sizeBytesMax: KIT_SIZE_BYTES_MAX })
-    if ('problem' in read) return { unreadable: read.problem, file: await fileAt(join(root, underRoot)) }
+    const kitPath = join(root, underRoot)
+    if ('problem' in read) return { unreadable: read.problem, files: [await fileAt(kitPath)] }
     const { value, problems: found } = validateDocument(personaKitSchema, read.document)
-    const problems = [...found, ...checkKitFields(read.document)]
-    const file = { path: join(root, underRoot), stamp: read.stamp, isClosed: isClosedText(read) }
-    return { kit: value, sha256: read.sha256, sizeBytes: read.bytes.length, problems, file }
+    const named = await readNamedReferences(value?.references, { document: read.document, path: kitPath, root })
+    const { references } = named
+    const problems = [...found, ...checkKitFields(read.document), ...named.problems]
+    const file = { path: kitPath, stamp: read.stamp, isClosed: isClosedText(read) }
+    const files = [file, ...named.files]
+    return { kit: value, references, sha256: read.sha256, sizeBytes: read.bytes.length, problems, files }
   } catch (error) {
     const unreadable = toFileProblem(error, underRoot)
     const isOutside = error instanceof FoundryError && error.code === 'PATH_ESCAPES'
-    return isOutside ? { unreadable } : { unreadable, file: await fileAt(join(root, underRoot)) }
+    return { unreadable, files: isOutside ? [] : [await fileAt(join(root, underRoot))] }
   }
 }
 

@@ -12,6 +12,7 @@ import type { ParsedDocument } from '../files/document.js'
 import { chooseDropKind } from './drop-kind.js'
 import type { OrderedKit } from './drop-order.js'
 import { readOrderedKits } from './drop-order.js'
+import { readNamedReferences, type ReferenceFile } from './references.js'
 import { checkKitFields } from './kit-fields.js'
 import { nameOf } from './name-of.js'
 import { type DropFile, isClosedText, readDocument } from './read-document.js'
@@ -22,8 +23,14 @@ export type { DropFile } from './read-document.js'
 
 export type Drop =
   | { kind: 'persona-manifest'; manifest: PersonaManifest; folder: string }
-  | { kind: 'persona-kit'; kit: PersonaKit; folder: string }
-  | { kind: 'render-order'; order: RenderOrder; kits: OrderedKit[]; folder: string }
+  | { kind: 'persona-kit'; kit: PersonaKit; references?: readonly ReferenceFile[]; folder: string }
+  | {
+      kind: 'render-order'
+      order: RenderOrder
+      kits: OrderedKit[]
+      references?: readonly ReferenceFile[]
+      folder: string
+    }
 
 export interface DropReading {
   /** Absent when there is an error among the problems. */
@@ -36,7 +43,7 @@ export interface DropReading {
 }
 
 /**
- * Reads a drop and all kits that it names, nothing else. All mistakes are returned, none is thrown.
+ * Reads a drop and all kits and reference pictures that it names, nothing else. All mistakes are returned, none is thrown.
  * With a `root`, the drop and what it names must lie inside; without, what it names must lie in the folder `manifests`
  * around it, or else in its own folder.
  */
@@ -79,19 +86,27 @@ async function understand(
     const { value: manifest, problems } = validateDocument(personaManifestSchema, document, { values: 'hidden' })
     return { ...(manifest && { drop: { kind, manifest, folder } }), problems }
   }
+  const around = { document, path: source.path, root: source.root ?? manifestsAround(folder) ?? folder }
   if (kind === 'persona-kit') {
     const { value: kit, problems } = validateDocument(personaKitSchema, document)
-    return { ...(kit && { drop: { kind, kit, folder } }), problems: [...problems, ...checkKitFields(document)] }
+    const named = await readNamedReferences(kit?.references, around)
+    const { references } = named
+    return {
+      ...(kit && { drop: { kind, kit, folder, ...(references.length > 0 && { references }) } }),
+      problems: [...problems, ...checkKitFields(document), ...named.problems],
+      files: named.files,
+    }
   }
   const { value: order, problems } = validateDocument(renderOrderSchema, document)
   if (!order) return { problems }
-  const ordered = await readOrderedKits(order, {
-    document,
-    path: source.path,
-    root: source.root ?? manifestsAround(folder) ?? folder,
-  })
-  const drop = { kind, order, kits: ordered.kits, folder }
-  return { drop, problems: [...problems, ...ordered.problems], files: ordered.files }
+  const ordered = await readOrderedKits(order, around)
+  const named = await readNamedReferences(order.references, around)
+  const { references } = named
+  return {
+    drop: { kind, order, kits: ordered.kits, folder, ...(references.length > 0 && { references }) },
+    problems: [...problems, ...ordered.problems, ...named.problems],
+    files: [...ordered.files, ...named.files],
+  }
 }
 
 function manifestsAround(folder: string): string | undefined {

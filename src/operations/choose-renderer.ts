@@ -1,7 +1,7 @@
 import type { Problem } from '../errors.js'
 import type { LibraryWorkflow } from '../library/workflows.js'
 import type { PlannedWorkflow } from '../schema/run.js'
-import { workflowsOf } from './choose-workflow.js'
+import { workflowsOf } from './workflows-of.js'
 
 interface Home {
   /** What renders where no workflow says so. */

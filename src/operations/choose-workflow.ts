@@ -9,6 +9,8 @@ import type { Family, Template } from '../schema/template.js'
 import { analyseGraph } from '../workflow/analyse.js'
 import { checkBinding } from '../workflow/check-binding.js'
 import { parseGraph } from '../workflow/parse-graph.js'
+import { chooseReferenceWorkflow } from './choose-reference-workflow.js'
+import { workflowsOf } from './workflows-of.js'
 
 export interface WorkflowWish {
   /** Workflow of personas that the user or an order names: a name of the library, or a path that ends in `.json`. */
@@ -25,6 +27,8 @@ export interface WorkflowWish {
   byFamily: Readonly<Record<string, string>>
   /** What renders where no workflow says so: one that has workflows of its own gets one of these. */
   renderer: string
+  /** Reference pictures that a persona of the run is rendered after, at most. */
+  references?: number
 }
 
 export interface ChosenWorkflow {
@@ -41,6 +45,10 @@ export async function chooseWorkflow(
   { library, problems }: { library: ReadonlyMap<string, LibraryWorkflow>; problems: Problem[] },
 ): Promise<ChosenWorkflow | undefined> {
   const name = nameFor(template, wish, library)
+  if (typeof name !== 'string') {
+    problems.push(name)
+    return undefined
+  }
   const known = library.get(name)
   const workflow = known ?? (await readOwn(name, wish.inside, { library, problems }))
   const planned = workflow && bind(workflow, wish, problems)
@@ -54,22 +62,18 @@ export function isWorkflowPath(name: string): boolean {
 
 function nameFor(
   template: Template,
-  { persona, backdrop, family, usualFamily, byFamily, renderer }: WorkflowWish,
+  { persona, backdrop, family, usualFamily, byFamily, renderer, references = 0 }: WorkflowWish,
   library: ReadonlyMap<string, LibraryWorkflow>,
-): string {
+): string | Problem {
   const asked = template.subject === 'backdrop' ? backdrop : persona
   const chosen = family ?? usualFamily
   if (asked !== undefined) return asked
   const own = workflowsOf(renderer, library)
   const defaults = Object.values(byFamily)
-  const usual = own.find(each => defaults.includes(each)) ?? own[0]
-  return usual ?? template.workflows?.[chosen] ?? byFamily[chosen] ?? chosen
-}
-
-/** Names of the workflows that a renderer alone renders, in order. */
-export function workflowsOf(renderer: string, library: ReadonlyMap<string, LibraryWorkflow>): string[] {
-  const own = [...library].filter(([, { binding }]) => binding?.renderer === renderer)
-  return own.map(([name]) => name).sort()
+  const hosted = own.find(each => defaults.includes(each)) ?? own[0]
+  const usual = hosted ?? template.workflows?.[chosen] ?? byFamily[chosen] ?? chosen
+  if (references === 0) return usual
+  return chooseReferenceWorkflow(usual, template, { references, family, renderer }, library)
 }
 
 async function readOwn(

@@ -9,6 +9,7 @@ import type { Gates } from '../plugins/run-gates.js'
 import type { IntakeStatus } from '../intake/intake.js'
 import type { Ledger } from '../record/ledger.js'
 import type { Pictures } from '../record/pictures.js'
+import type { References } from '../record/references.js'
 import type { ServerEntry } from '../schema/config.js'
 import type { Shelf } from './shelf.js'
 
@@ -25,6 +26,7 @@ export interface Foundry {
   /** Absent where no plugin is one. */
   gates: Gates | undefined
   pictures: Pictures
+  references: References
   shelf(): Promise<Shelf>
   runFolder(run: string): string
   thumbnails(run: string): string

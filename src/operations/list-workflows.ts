@@ -1,4 +1,5 @@
 import type { Parameter } from '../schema/parameter.js'
+import { referencesTaken } from '../workflow/references.js'
 import { defineOperation } from './operation.js'
 
 export interface ListedWorkflow {
@@ -8,6 +9,8 @@ export interface ListedWorkflow {
   title?: string
   /** What runs may set, by name. */
   parameters: Readonly<Record<string, Parameter>>
+  /** Reference pictures that it takes at most; absent where it takes none. */
+  references?: number
   path: string
 }
 
@@ -23,6 +26,7 @@ export const listWorkflows = defineOperation({
       ...(binding && { family: binding.family }),
       ...(binding?.title !== undefined && { title: binding.title }),
       parameters: binding?.parameters ?? {},
+      ...(binding?.references && { references: referencesTaken(binding) }),
       path,
     }))
     return { workflows: listed.sort((a, b) => (a.workflow < b.workflow ? -1 : 1)) }

@@ -4,6 +4,7 @@ import { distinctProblems, hasErrors, type Problem } from '../errors.js'
 import { hashJson } from '../files/hash.js'
 import { findNearMiss } from '../files/near-miss.js'
 import { backdropRequest } from '../library/private-text.js'
+import type { OrderedKit } from '../library/drop-order.js'
 import type { Sources } from '../library/sources.js'
 import type { Talent } from '../library/talents.js'
 import type { MixTalent } from '../mixing/mix-input.js'
@@ -13,11 +14,13 @@ import type { PersonaKit } from '../schema/persona-kit.js'
 import type { PlannedWorkflow, RunPlan } from '../schema/run.js'
 import { familyBySdxVersion } from '../schema/talent.js'
 import { sizeOf } from '../workflow/keeps-size.js'
+import { referenceName } from '../workflow/references.js'
 import { chooseRenderer } from './choose-renderer.js'
 import { chooseWorkflow, type ChosenWorkflow } from './choose-workflow.js'
 import { guardPlan, guardProblems } from './guard-plan.js'
 import { judgePlan } from './judge-plan.js'
 import { causesInLibrary } from './library-causes.js'
+import { checkAsked, referenceFiles, referencesOf, referencesWanted, toReference } from './plan-references.js'
 import type { Shelf } from './shelf.js'
 import type { Submission } from './submission.js'
 
@@ -46,7 +49,7 @@ export async function planDrop({ config, shelf, sources, input, ...home }: Plann
   const { drop } = sources
   const isManifest = drop?.kind === 'persona-manifest'
   const order = drop?.kind === 'render-order' ? drop.order : undefined
-  const problems: Problem[] = []
+  const problems = checkAsked(sources)
   const usual = isManifest ? callTemplates : config.templates
   const templates = findTemplates(shelf, input.templates ?? order?.templates ?? usual, problems)
   const chosen = new Map<string, ChosenWorkflow>()
@@ -59,6 +62,7 @@ export async function planDrop({ config, shelf, sources, input, ...home }: Plann
       usualFamily: config.family ?? (isManifest ? 'sdxl' : 'sd15'),
       byFamily: config.workflows,
       renderer: home.renderer,
+      references: referencesWanted(sources),
     } as const
     const workflow = await chooseWorkflow(template, wish, { library: shelf.workflows, problems })
     if (workflow) chosen.set(template.id, workflow)
@@ -130,9 +134,10 @@ function licencesOf({ talents }: Shelf): Map<string, string> {
 const callTemplates: readonly string[] = ['hero-portrait', 'backdrop']
 const avatarFolder = 'comfyui_images/avatar'
 
-function subjectsOf({ drop, calls }: Sources): PlanSubject[] {
-  if (drop?.kind === 'persona-kit') return [{ kind: 'persona', id: drop.kit.dot_id, kit: drop.kit }]
-  if (drop?.kind === 'render-order') return drop.kits.map(({ kit }) => ({ kind: 'persona', id: kit.dot_id, kit }))
+function subjectsOf(sources: Sources): PlanSubject[] {
+  const { drop, calls } = sources
+  if (drop?.kind === 'persona-kit') return [toSubject(sources, drop)]
+  if (drop?.kind === 'render-order') return drop.kits.map(each => toSubject(sources, each))
   const personas = (calls?.personas ?? []).map(({ call, speaker, text, skipped }): PlanSubject => ({
     kind: 'private',
     id: `${call}_${speaker}`,
@@ -151,6 +156,11 @@ function subjectsOf({ drop, calls }: Sources): PlanSubject[] {
     exports: `${avatarFolder}/backdrops/${call}`,
   }))
   return [...personas, ...backdrops]
+}
+
+function toSubject(sources: Sources, { kit, references: own }: Pick<OrderedKit, 'kit' | 'references'>): PlanSubject {
+  const references = referencesOf(sources, own).map(toReference)
+  return { kind: 'persona', id: kit.dot_id, kit, ...(references.length > 0 && { references }) }
 }
 
 function withFinish(subject: PlanSubject, finish: string | undefined): PlanSubject {
@@ -216,10 +226,11 @@ export function toMixTalent(talent: Talent): MixTalent {
 /** Everything that the plan follows from, by logical name. */
 function inputsOf(
   plan: RunPlan,
-  { drop, sha256, calls }: Sources,
+  sources: Sources,
   shelf: Shelf,
   templates: readonly ShelfTemplate[],
 ): RunPlan['inputs'] {
+  const { drop, sha256, calls } = sources
   const talents = new Set(
     plan.series.flatMap(series => series.mixes.flatMap(mix => mix.loras.map(lora => lora.talent))),
   )
@@ -229,6 +240,10 @@ function inputsOf(
       ? drop.kits.map(({ kit, sha256: hash }) => ({ name: `persona:${kit.dot_id}`, sha256: hash }))
       : []),
     ...(calls ? textInputs(calls) : []),
+    ...[...new Set(referenceFiles(sources).map(each => each.sha256))].map(hash => ({
+      name: referenceName(hash),
+      sha256: hash,
+    })),
     ...templates.map(each => ({ name: `template:${each.template.id}`, sha256: each.sha256 })),
     ...shelf.styleFiles.map(({ name, sha256: hash }) => ({ name: `style:${name}`, sha256: hash })),
     ...Object.values(plan.workflows).map(({ name, graphSha256 }) => ({

@@ -42,6 +42,7 @@ export const reproduce = defineOperation({
     // Before any server is asked: what is wrong with the file is never its fault.
     const request = await checkPicture(image, bytes)
     const job = await jobOfPicture(foundry, request, bytes, basename(image))
+    for (const { sha256: each } of job.references ?? []) await foundry.references.read(each)
     const before = await readPixels(foundry, bytes, basename(image))
     const facts = {
       run: request.run,
@@ -180,6 +181,7 @@ function jobFrom(request: RequestPart, graph: ApiGraph): Job {
     variation,
     index,
     seed,
+    references,
   } = request
   return {
     kind: 'graph',
@@ -193,6 +195,7 @@ function jobFrom(request: RequestPart, graph: ApiGraph): Job {
     save: Object.keys(graph).filter(id => graph[id]?.inputs['filename_prefix'] === ''),
     loras,
     models,
+    ...(references && { references }),
     width,
     height,
     isSizeKnown: false,

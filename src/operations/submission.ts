@@ -1,5 +1,6 @@
 import type { FromSchema } from '../schema/from-schema.js'
 import { parameterValueSchema } from '../schema/parameter.js'
+import { referencesMax } from '../schema/reference.js'
 import { labelsSchema, prioritySchema, weightSchema } from '../schema/run.js'
 import { families } from '../schema/template.js'
 import { pathSchema } from './reach.js'
@@ -25,6 +26,13 @@ export const submitSchema = {
       type: 'object',
       additionalProperties: { type: 'array', minItems: 1, maxItems: 1000, items: parameterValueSchema },
       description: 'Parameters of the workflow by name; several values make a sweep',
+    },
+    references: {
+      type: 'array',
+      minItems: 1,
+      maxItems: referencesMax,
+      items: { type: 'string', minLength: 1, maxLength: 4096 },
+      description: 'Reference pictures, instead of those that the drop and its personas name',
     },
     prompt: { type: 'string', maxLength: 2000 },
     sheet: { type: 'boolean', description: 'All variations of the sweep on one labelled picture' },

@@ -16,6 +16,7 @@ import { writeManifest } from '../record/manifest.js'
 import { runFiles, writeRunFile } from '../record/run-folder.js'
 import { type RunState, runStateOf } from '../record/state.js'
 import type { ParameterValue } from '../schema/parameter.js'
+import type { Reference } from '../schema/reference.js'
 import type { RunFile, RunPlan } from '../schema/run.js'
 import { isWorkflowPath } from './choose-workflow.js'
 import type { Foundry } from './foundry.js'
@@ -25,6 +26,7 @@ import { planDrop, type PlannedDrop } from './plan-drop.js'
 import { reachablePath } from './reach.js'
 import { askedCourse, courseOf } from './run-course.js'
 import { type Changed, changePriority } from './run-priority.js'
+import { referenceFiles } from './plan-references.js'
 import type { Submission } from './submission.js'
 import { tellUnlabelled } from './tell-unlabelled.js'
 
@@ -56,6 +58,8 @@ export interface PlanSummary {
   /** Effective weights by talent: one, or each of those that the views and the slider values give. */
   loras: Record<string, number[]>
   skipped?: string
+  /** What its pictures are made after, in order. */
+  references?: Reference[]
   /** Pictures of several of its pictures, made when the run ends. */
   composites?: number
 }
@@ -79,6 +83,8 @@ export async function submitSources(
   const prepared = await prepareSources(foundry, sources, input)
   const { run, index, known, answer } = prepared
   if (input.dryRun) return answer
+  // Also those that somebody has deleted: pictures are made after them, and again from them.
+  await foundry.references.keep(referenceFiles(sources))
   foundry.desk.alsoWorkOn(run)
   if (known) {
     await restoreRunFile(answer.folder, known, prepared.plan)
@@ -113,9 +119,9 @@ export async function prepareDrop(foundry: Foundry, input: Submission, caller: C
   return prepareSources(foundry, await read(foundry, wanted), wanted)
 }
 
-function read({ config }: Foundry, { path, callFolder }: Submission): Promise<Sources> {
+function read({ config }: Foundry, { path, callFolder, references }: Submission): Promise<Sources> {
   const { callFolders: callRoots, privacy } = config
-  return readSources(path, { callFolder, callRoots, privacy })
+  return readSources(path, { callFolder, callRoots, privacy, references })
 }
 
 async function prepareSources(foundry: Foundry, sources: Sources, input: Submission): Promise<PreparedDrop> {
@@ -198,12 +204,13 @@ async function withinReach(foundry: Foundry, input: Submission, caller: Caller):
   const path = await reach(input.path)
   if (caller.reach === 'home' && !isDropName(basename(path)))
     throw failure('USAGE_INVALID', { problem: `${basename(path)} has not the name of a drop`, next: 'name a drop' })
-  const { callFolder, workflow, backdropWorkflow } = input
+  const { callFolder, workflow, backdropWorkflow, references } = input
   const reachFile = async (name: string) => (isWorkflowPath(name) ? reach(name) : name)
   return {
     ...input,
     path,
     ...(callFolder !== undefined && { callFolder: await reach(callFolder) }),
+    ...(references && { references: await Promise.all(references.map(reach)) }),
     ...(workflow !== undefined && { workflow: await reachFile(workflow) }),
     ...(backdropWorkflow !== undefined && { backdropWorkflow: await reachFile(backdropWorkflow) }),
   }
@@ -259,6 +266,7 @@ function summary(series: RunPlan['series'][number]): PlanSummary {
     ...(series.parameters && { parameters: distinctValues(series.parameters) }),
     loras: valuesOf(series.mixes.map(({ loras }) => loras.map(lora => [lora.talent, lora.effective]))),
     ...(series.skipped !== undefined && { skipped: series.skipped }),
+    ...(series.references && { references: series.references }),
     ...(series.composite && series.skipped === undefined && { composites: countComposites(series) }),
   }
 }

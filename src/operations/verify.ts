@@ -5,6 +5,7 @@ import { isInside } from '../intake/watched-roots.js'
 import { callFolderOf, readSources } from '../library/sources.js'
 import { type RunState, runStateOf } from '../record/state.js'
 import { type Difference, verifyRun } from '../record/verify-run.js'
+import { referenceIn } from '../workflow/references.js'
 import { defineOperation } from './operation.js'
 import { talentSha256, textInputs } from './plan-drop.js'
 import { findNewestOf } from './find-run.js'
@@ -35,7 +36,8 @@ export const verify = defineOperation({
     const paths = pathsByName(shelf, { drop, ...files })
     const hashes = await hashesByName(shelf, run, foundry.config)
     const hashNow = async (wanted: string) => {
-      const path = paths.get(wanted)
+      const reference = referenceIn(wanted)
+      const path = reference === undefined ? paths.get(wanted) : foundry.references.pathOf(reference)
       return path === undefined ? hashes.get(wanted) : (await sha256File(path)).sha256
     }
     const verification = await verifyRun(foundry.runFolder(name), hashNow, {

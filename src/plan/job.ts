@@ -1,4 +1,5 @@
 import type { ApiGraph } from '../workflow/api-graph.js'
+import type { Reference } from '../schema/reference.js'
 import type { Lora } from '../schema/run.js'
 import type { ModelUse, RequestPart } from '../schema/trace.js'
 
@@ -18,7 +19,8 @@ export interface Slot {
 
 /**
  * A candidate for a slot, resolved: everything needed to render it. It never changes after it is hashed.
- * The graph holds logical names: a talent's LoRA is called `talent:<id>`, models are called as in the workflow.
+ * The graph holds logical names: a talent's LoRA is called `talent:<id>`, a reference picture
+ * `reference:<sha256>`, models are called as in the workflow.
  */
 export interface GraphJob {
   kind: 'graph'
@@ -35,6 +37,8 @@ export interface GraphJob {
   save: readonly string[]
   loras: readonly Lora[]
   models: readonly ModelUse[]
+  /** The reference pictures that the graph names; absent where it names none. */
+  references?: readonly Reference[]
   width: number
   height: number
   /** Whether the picture must have exactly these pixels: nothing in the graph may scale or crop it. */

@@ -107,6 +107,7 @@ function prepare(context: JobContext, slot: Slot, change?: (text: string) => str
   const parameters = settledParameters(workflow.binding, series.parameters?.[slot.variation])
   const graph = prepareBinding(source, workflow.binding, {
     parameters,
+    references: (series.references ?? []).map(({ sha256 }) => sha256),
     positive: joinWords(positive),
     negative: joinWords(negative),
     width: series.width,
@@ -154,6 +155,7 @@ function prepare(context: JobContext, slot: Slot, change?: (text: string) => str
       ...(mix.palette && { palette: mix.palette }),
       ...(mix.finish !== undefined && { finish: mix.finish }),
       loras: mix.loras,
+      ...(series.references && { references: series.references }),
       ...(mix.leftOut && { leftOut: mix.leftOut }),
       models,
       plugins: [...context.plugins],
@@ -187,6 +189,7 @@ function finish(context: JobContext, prepared: Prepared, slot: Slot): GraphJob {
     save: workflow.binding.save,
     loras: mix.loras,
     models,
+    ...(series.references && { references: series.references }),
     width: series.width,
     height: series.height,
     isSizeKnown: prepared.isSizeKnown,

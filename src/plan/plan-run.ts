@@ -3,17 +3,19 @@ import { draftReason } from '../mixing/choose-loras.js'
 import { mix } from '../mixing/mix.js'
 import type { MixTalent } from '../mixing/mix-input.js'
 import type { PersonaKit } from '../schema/persona-kit.js'
+import type { Reference } from '../schema/reference.js'
 import type { Fragment, Mix, PlannedWorkflow, RunPlan, Series } from '../schema/run.js'
 import type { Style } from '../schema/style.js'
 import type { Template } from '../schema/template.js'
 import { fitMix } from './fit-mix.js'
 import { checkNames } from './check-names.js'
 import { checkSheet, planComposite } from './plan-composite.js'
+import { checkReferences } from './plan-references.js'
 import { type AskedParameters, chooseParameters, unknownParameters } from './plan-parameters.js'
 
 /** A character or a setting that a drop asks for. */
 export type PlanSubject =
-  | { kind: 'persona'; id: string; kit: PersonaKit }
+  | { kind: 'persona'; id: string; kit: PersonaKit; references?: readonly Reference[] }
   | {
       kind: 'private'
       id: string
@@ -136,6 +138,7 @@ function planSeries(
       ? { seeds: [...request.seeds], count: request.seeds.length }
       : { count: request.count ?? template.count }),
     ...(subject.kind === 'private' && privateFacts(subject)),
+    ...(subject.kind === 'persona' && subject.references && { references: [...subject.references] }),
   }
   if (subject.kind === 'private' && subject.sha256 === undefined) {
     const skipped = subject.skipped ?? 'nothing to render'
@@ -144,6 +147,7 @@ function planSeries(
   const persona = subject.kind === 'persona' ? (subject.kit.parameters ?? {}) : {}
   const asked = { run: request.parameters ?? {}, persona }
   const { set, problems } = chooseParameters(workflow.binding, asked, workflow.name)
+  problems.push(...checkReferences(workflow, base.references ?? []))
   const positions = subject.kind === 'private' ? [{}] : variations
   const settings = combine(set, problems, 'parameters', positions.length)
   const mixes: Mix[] = []

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import type { Problem } from '../errors.js'
 import type { Job } from '../plan/job.js'
 import type { ServerEntry } from '../schema/config.js'
+import type { Reference } from '../schema/reference.js'
 import type { Fragment } from '../schema/run.js'
 import type { Price } from '../schema/trace.js'
 import type { Storage } from '../record/storage.js'
@@ -16,6 +17,7 @@ export type { FromSchema } from '../schema/from-schema.js'
 export type { Lora, Fragment } from '../schema/run.js'
 export type { ModelUse, Price, RequestPart } from '../schema/trace.js'
 export type { Storage } from '../record/storage.js'
+export type { Reference } from '../schema/reference.js'
 export type { ServerEntry } from '../schema/config.js'
 export type { Job, GraphJob, Slot } from '../plan/job.js'
 export { hashJson, isSha256 } from '../files/hash.js'
@@ -24,11 +26,12 @@ export { parsePythonJson } from '../files/python-json.js'
 export { withinTime } from '../files/within-time.js'
 export { pngHeaderEnd, pngSize, pngTextChunks, readPngText, withoutPngText, withPngText } from '../record/png-text.js'
 export type { PngText } from '../record/png-text.js'
-export { isLink } from '../workflow/api-graph.js'
+export { isLink, plainValue } from '../workflow/api-graph.js'
 export { cleanText, elideText, textPath, textWidth, wrapText } from '../record/draw-text.js'
 export type { TextWeight } from '../record/draw-text.js'
 export { withSavePrefix } from '../workflow/canonical-graph.js'
 export { checkGraph } from '../workflow/check-graph.js'
+export { referenceIn, referenceName } from '../workflow/references.js'
 export { modelFolderOf } from '../workflow/node-facts.js'
 export type { ApiGraph, ApiNode, Link } from '../workflow/api-graph.js'
 
@@ -54,6 +57,11 @@ export interface ProviderHost {
   log: Logger
   /** Ends everything the connection does. */
   signal: AbortSignal
+  /**
+   * The bytes of a reference picture of a job, proven by their hash. Rejects where they are gone, with a failure that ends the job.
+   * Absent where no job is sent.
+   */
+  readReference?(reference: Reference): Promise<Buffer>
 }
 
 /** A server, as one provider sees it. Every method rejects with a typed failure (`RenderFailure`) or a FoundryError. */

@@ -1,6 +1,7 @@
 import sharp from 'sharp'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { sha256, sha256Aside } from '../files/hash.js'
+import { pictureFormat } from '../library/picture-format.js'
 
 /** Pixels of the largest picture that is decoded. */
 export const picturePixelsMax = 100_000_000
@@ -60,7 +61,7 @@ interface Pixels {
 
 /** One that is larger than the wanted picture is refused by its header, before it takes memory. */
 async function decode(bytes: Buffer, wish: PictureWish): Promise<Pixels> {
-  if (!isOfKnownFormat(bytes)) throw await refusal(bytes, wish)
+  if (!pictureFormat(bytes)) throw await refusal(bytes, wish)
   const { width = Infinity, height = Infinity } = wish
   const limitInputPixels = Math.min(width * height, picturePixelsMax)
   try {
@@ -85,12 +86,6 @@ async function refusal(bytes: Buffer, wish: PictureWish, thrown?: unknown): Prom
   }
   if (thrown === undefined) return unusable('it is none of png, jpeg, webp')
   return unusable(`it cannot be decoded (${firstLine(reasonOf(thrown))})`, thrown)
-}
-
-/** By its first bytes: nothing else is given to a decoder. */
-function isOfKnownFormat(bytes: Buffer): boolean {
-  const head = bytes.toString('latin1', 0, 12)
-  return head.startsWith('\x89PNG\r\n') || head.startsWith('\xff\xd8\xff') || /^RIFF.{4}WEBP/s.test(head)
 }
 
 /** A picture is flat when it equals itself, moved by one pixel: one comparison of memory. */

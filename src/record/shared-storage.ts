@@ -19,9 +19,14 @@ const seenMsMax = 2000
 const seenEveryMs = 100
 /** What nobody has fetched for so long is of an attempt that ended without its worker. */
 const keptMsMax = 24 * 60 * 60_000
+/** After this it is looked whether a reference is still there. */
+const sharedMsMax = 60_000
 
 /** The storage that the owner of a home and its workers on other machines share: pictures on their way. */
 export class SharedStorage {
+  /** References by name, with when they were seen to be there. */
+  private readonly sharedAt = new Map<string, number>()
+
   constructor(private readonly storage: Storage) {}
 
   /** Durable when it answers. Rejects as the storage does, in a folder with FILE_WRITE_FAILED. */
@@ -31,6 +36,20 @@ export class SharedStorage {
     if (!isName(name)) throw failure('STORAGE_MISSING', { file: name })
     await this.storage.put(name, bytes)
     return { name, sha256: hash, sizeBytes: bytes.length }
+  }
+
+  /** A reference picture for workers, put where it is not there, or not lately. Rejects as the storage does, and as `read` does. */
+  async share(hash: string, read: () => Promise<Buffer>): Promise<void> {
+    const name = referenceFile(hash)
+    if (performance.now() - (this.sharedAt.get(name) ?? -Infinity) < sharedMsMax) return
+    const found = (await this.storage.list()).find(each => each.name === name)
+    if (!found || Date.now() - found.putAt > keptMsMax / 2) await this.put(await read(), referenceLabel)
+    this.sharedAt.set(name, performance.now())
+  }
+
+  /** A reference picture that was shared. Throws STORAGE_MISSING. */
+  readShared(hash: string): Promise<Buffer> {
+    return this.read({ name: referenceFile(hash), sha256: hash })
   }
 
   /** A few bytes, by which the other side sees that the storage is the same. */
@@ -69,6 +88,12 @@ export class SharedStorage {
     for (const { name } of old) await this.storage.remove(name).catch(() => undefined)
     return old.length
   }
+}
+
+const referenceLabel = 'reference'
+
+function referenceFile(hash: string): string {
+  return nameOf(hash, referenceLabel)
 }
 
 /** The name under which bytes of this hash lie. */

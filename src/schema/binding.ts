@@ -1,5 +1,6 @@
 import type { FromSchema } from './from-schema.js'
 import { parameterSchema } from './parameter.js'
+import { referencesMax } from './reference.js'
 import { families } from './template.js'
 import { nameText } from './text-forms.js'
 
@@ -49,6 +50,18 @@ export const bindingSchema = {
     cfg: inputs,
     sampler: inputs,
     scheduler: inputs,
+    references: {
+      type: 'array',
+      maxItems: referencesMax,
+      description: 'Inputs that take reference pictures, in order: each takes one, or a list of up to `max`',
+      items: {
+        ...inputRefSchema,
+        properties: {
+          ...inputRefSchema.properties,
+          max: { type: 'integer', minimum: 1, maximum: referencesMax, description: 'The input takes a list' },
+        },
+      },
+    },
     models: {
       type: 'array',
       maxItems: 32,

@@ -1,5 +1,6 @@
 import type { FromSchema } from './from-schema.js'
 import { parameterValueSchema } from './parameter.js'
+import { referencePathsSchema } from './reference.js'
 
 const unit = { type: 'number', minimum: 0, maximum: 1 } as const
 const colour = {
@@ -65,6 +66,7 @@ export const personaKitSchema = {
       additionalProperties: parameterValueSchema,
       description: 'Parameters by name, for workflows that have them; "foundry workflows list" lists those of each',
     },
+    references: referencePathsSchema,
     voice: { type: 'object' },
     tone: {
       type: 'object',

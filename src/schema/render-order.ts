@@ -1,5 +1,6 @@
 import type { FromSchema } from './from-schema.js'
 import { parameterValuesSchema } from './parameter.js'
+import { referencePathsSchema } from './reference.js'
 import { labelsSchema, prioritySchema, weightSchema } from './run.js'
 import { nameText } from './text-forms.js'
 
@@ -44,6 +45,10 @@ export const renderOrderSchema = {
       additionalProperties: parameterValuesSchema,
       description:
         'Parameters of the workflow by name; a list makes a sweep. "foundry workflows list" lists those of each workflow',
+    },
+    references: {
+      ...referencePathsSchema,
+      description: `${referencePathsSchema.description}. They replace those of the personas`,
     },
     prompt: { type: 'string', maxLength: 2000, description: 'Words put in front of every prompt' },
     priority: prioritySchema,

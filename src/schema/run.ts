@@ -2,6 +2,7 @@ import type { FromSchema } from './from-schema.js'
 import { bindingSchema } from './binding.js'
 import { plannedCompositeSchema } from './composite.js'
 import { parameterValueSchema } from './parameter.js'
+import { referenceSchema } from './reference.js'
 import { families } from './template.js'
 import { nameText } from './text-forms.js'
 
@@ -118,6 +119,7 @@ export const seriesSchema = {
     },
     count: { type: 'integer', minimum: 1, description: 'Pictures per view and variation' },
     seeds: { type: 'array', items: { type: 'integer' }, description: 'Exact seeds by index, instead of derived ones' },
+    references: { type: 'array', items: referenceSchema, description: 'What its pictures are made after, in order' },
     composite: plannedCompositeSchema,
     skipped: { type: 'string', description: 'Why nothing is rendered, e.g. a call without transcript' },
     privateSource: {

@@ -1,5 +1,6 @@
 import type { FromSchema } from './from-schema.js'
 import { parameterValueSchema } from './parameter.js'
+import { referenceSchema } from './reference.js'
 import { fragmentSchema, leftOutSchema, loraSchema } from './run.js'
 import { sha256Text as hash } from './text-forms.js'
 
@@ -105,6 +106,7 @@ export const requestPartSchema = {
     palette: { type: 'object', additionalProperties: { type: 'string' } },
     finish: { type: 'string' },
     loras: { type: 'array', items: loraSchema },
+    references: { type: 'array', items: referenceSchema, description: 'Reference pictures, in order' },
     leftOut: {
       type: 'array',
       items: leftOutSchema,

@@ -19,6 +19,7 @@ import { guessFamily } from './guess-family.js'
 import { literalBehind } from './literal-behind.js'
 import { isSaveNode, isSampler, isVideoNode } from './node-facts.js'
 import { ask, describeNode, miss, warn } from './questions.js'
+import { findLoadedPictures } from './references.js'
 import { compareIds, nodeAt, upstreamOf } from './walk-graph.js'
 
 export interface Analysis {
@@ -41,10 +42,12 @@ export function analyseGraph(graph: ApiGraph, { hints = {} }: { hints?: Partial<
   const samplers = findSamplers(graph, among)
   if (samplers.length === 0) problems.push(...askUnsampled(graph, { among, hints }))
 
+  const texts = bindTexts(graph, samplers, { hints, problems })
   const found: Partial<Binding> = {
-    ...bindTexts(graph, samplers, { hints, problems }),
+    ...texts,
     ...bindNumbers(graph, samplers),
     ...bindSize(graph, samplers, { among, hints, problems }),
+    ...bindReferences(graph, { found: { ...texts, save }, hints, problems }),
     models: findModels(graph, among),
     ...bindLora(graph, samplers, { hints, problems }),
     save,
@@ -169,6 +172,22 @@ function bindSize(
       ),
     )
   return { ...size }
+}
+
+/** One loaded picture is what the others are made after; the order of several is for people to say. */
+function bindReferences(
+  graph: ApiGraph,
+  { found, hints, problems }: Context & { found: Partial<Binding> },
+): Partial<Binding> {
+  const known = { ...found, ...hints }
+  const loaded = findLoadedPictures(graph, known.save ?? [], known)
+  if (hints.references || loaded.length < 2) return { references: loaded }
+  const named = loaded.map(ref => describeInput(graph, ref)).join('; ')
+  const message =
+    'several nodes load a picture, and keep what they load now: to have runs set them, say in which order, e.g. ' +
+    bindingSnippet({ references: loaded })
+  problems.push({ ...warn('references', 'WORKFLOW_REFERENCES_UNORDERED', message), allowed: named })
+  return {}
 }
 
 function bindLora(graph: ApiGraph, samplers: readonly Sampler[], { hints, problems }: Context): Partial<Binding> {

@@ -12,3 +12,8 @@ export function isLink(value: unknown): value is Link {
     value[1] >= 0
   )
 }
+
+/** What stands in an input, lists bare. */
+export function plainValue(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && '__value__' in value ? value.__value__ : value
+}

@@ -3,6 +3,7 @@ import type { ParameterValue } from '../schema/parameter.js'
 import type { ApiGraph } from './api-graph.js'
 import { insertLoras } from './lora-chain.js'
 import type { ChainLora } from './lora-chain.js'
+import { referenceName, referenceValues } from './references.js'
 
 /** What all pictures of one series, view and variation have in common. */
 export interface StableValues {
@@ -13,6 +14,8 @@ export interface StableValues {
   height: number
   /** Identity first, then stable styles, the varying one last. */
   loras: readonly ChainLora[]
+  /** SHA-256 of each reference picture, in order: no more than the binding takes. */
+  references?: readonly string[]
   /** By name, in the types of the parameters. */
   parameters?: Readonly<Record<string, ParameterValue>>
   /** Settings that replace those of the workflow. */
@@ -52,6 +55,8 @@ export function prepareBinding(graph: ApiGraph, binding: Binding, values: Stable
     [binding.scheduler, values.sampler?.scheduler],
   ]
   for (const [refs = [], value] of settings) if (value !== undefined) setInputs(result, refs, value)
+  for (const { ref, value } of referenceValues(binding, (values.references ?? []).map(referenceName)))
+    setInputs(result, [ref], value)
   for (const [name, ref] of Object.entries(binding.parameters ?? {})) {
     const value = values.parameters?.[name]
     if (value !== undefined) setInputs(result, [ref], value)

@@ -28,9 +28,19 @@ export function checkBinding(graph: ApiGraph, binding: Binding): Problem[] {
       checkInput(graph, ref, { path: `${field}[${index}]`, kind, reach, boundBy }),
     ),
   )
+  const references = (binding.references ?? []).flatMap(({ max, ...ref }, index) =>
+    checkInput(graph, ref, {
+      path: `references[${index}]`,
+      // A list stands in place of a text.
+      kind: max === undefined ? 'string' : 'any',
+      reach,
+      boundBy,
+    }),
+  )
   const parameters = checkParameters(graph, binding, reach)
   return [
     ...lists,
+    ...references,
     ...parameters,
     ...checkSize(binding),
     ...checkLora(graph, binding.lora),

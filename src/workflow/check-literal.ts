@@ -1,13 +1,14 @@
 import type { Problem } from '../errors.js'
 import { likelyNameOf, serverNameOf } from './server-name.js'
+import { plainValue } from './api-graph.js'
 import type { InputSpec } from './object-info.js'
-import { isRecord, shorten } from './parse-graph.js'
+import { shorten } from './parse-graph.js'
 
 const choicesShownMax = 8
 
 /** What is wrong with a literal where the server has this input. The server casts numbers and texts; so much is allowed. */
 export function checkLiteral(literal: unknown, spec: InputSpec, path: string): Problem[] {
-  const value = isRecord(literal) && '__value__' in literal ? literal.__value__ : literal
+  const value = plainValue(literal)
   const report = (severity: Problem['severity'], code: string, message: string, allowed?: string): Problem[] => [
     {
       severity,

@@ -6,7 +6,7 @@ import { type BoundInput, checkInput } from './check-input.js'
 import { describeParameter, readParameterValues } from './parameter-values.js'
 
 /** Fields that are set for every picture, or decide what a server must have: a parameter on the same input would be lost. */
-const ownFields = ['positive', 'negative', 'seed', 'width', 'height', 'batch', 'models'] as const
+const ownFields = ['positive', 'negative', 'seed', 'width', 'height', 'batch', 'references', 'models'] as const
 
 /** Everything in the parameters of a binding that does not fit its graph or themselves, with paths such as `parameters.cfg.node`. */
 export function checkParameters(graph: ApiGraph, binding: Binding, reach: ReadonlySet<string>): Problem[] {

@@ -54,5 +54,6 @@ export function describeInput(graph: ApiGraph, { node, input }: { node: string; 
 
 function referencesOf({ positive = [], negative = [], seed = [], ...rest }: Partial<Binding>) {
   const { width = [], height = [], batch = [], steps = [], cfg = [], sampler = [], scheduler = [], models = [] } = rest
-  return { positive, negative, seed, width, height, batch, steps, cfg, sampler, scheduler, models }
+  const { references = [] } = rest
+  return { positive, negative, seed, width, height, batch, steps, cfg, sampler, scheduler, references, models }
 }

@@ -41,6 +41,13 @@ export interface Asked {
   hasKey: boolean
 }
 
+/** A picture that was uploaded. */
+export interface StoredFile {
+  id: string
+  name: string
+  bytes: Buffer
+}
+
 export const token = 'r8_0123456789abcdefghijklmnopqrstuvwxyzABC'
 
 /**
@@ -50,6 +57,12 @@ export const token = 'r8_0123456789abcdefghijklmnopqrstuvwxyzABC'
 export class FakeReplicate {
   readonly ledger: Created[] = []
   readonly asked: Asked[] = []
+  /** What was uploaded and not deleted. */
+  readonly files = new Map<string, StoredFile>()
+  /** Every upload, also of what was deleted since. */
+  uploads = 0
+  /** What uploads are answered with, while set; `lost`: the connection dies behind them. */
+  uploadsEnd: number | 'lost' | undefined
   /** Of the creates to come, in order. */
   parts: Part[] = []
   jobMs = 0
@@ -110,19 +123,50 @@ export class FakeReplicate {
     const url = new URL(request.url ?? '/', 'http://fake')
     const hasKey = request.headers.authorization === `Bearer ${token}`
     this.asked.push({ method: request.method ?? '', path: url.pathname, hasKey })
-    const body = await textOf(request)
+    const body = await bytesOf(request)
     const output = /^\/output\/(\w+)\.png$/.exec(url.pathname)
     if (output) return this.giveOutput(response, { id: output[1] ?? '', hasKey })
     if (!hasKey) return send(response, 401, { title: 'Unauthenticated', detail: 'You did not pass a valid token' })
     const create = /^\/v1\/models\/([\w.-]+\/[\w.-]+)\/predictions$/.exec(url.pathname)
-    if (create && request.method === 'POST') return this.create(request, response, { model: create[1] ?? '', body })
+    if (create && request.method === 'POST')
+      return this.create(request, response, { model: create[1] ?? '', body: body.toString('utf8') })
     if (this.statusOfReads !== undefined) return send(response, this.statusOfReads, { detail: 'as it was told to' })
+    if (url.pathname.startsWith('/v1/files')) return this.giveFile(request, response, { url, body })
     if (url.pathname === '/v1/predictions') return this.list(url, response)
     const one = /^\/v1\/predictions\/(\w+)(\/cancel)?$/.exec(url.pathname)
     const created = this.ledger.find(({ id }) => id === one?.[1])
     if (!created) return send(response, 404, { detail: 'Not found', status: 404 })
     if (one?.[2] && this.statusOf(created) !== 'succeeded') this.cancel(created)
     return send(response, 200, this.tell(created))
+  }
+
+  private giveFile(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { url, body }: { url: URL; body: Buffer },
+  ): void {
+    if (request.method === 'POST') {
+      if (typeof this.uploadsEnd === 'number') return send(response, this.uploadsEnd, { detail: 'as it was told to' })
+      const form = body.toString('latin1')
+      const [, name = '', type = ''] =
+        /name="content"; filename="([^"]*)"\r\nContent-Type: (\S+)\r\n\r\n/.exec(form) ?? []
+      const from = form.indexOf('\r\n\r\n', form.indexOf('name="content"')) + 4
+      const bytes = body.subarray(from, form.lastIndexOf('\r\n--'))
+      const id = `f${String(++this.uploads)}`
+      this.files.set(id, { id, name, bytes })
+      if (this.uploadsEnd === 'lost') return void request.socket.destroy()
+      return send(response, 201, { ...this.tellFile(id), content_type: type })
+    }
+    const id = url.pathname.split('/').at(-1) ?? ''
+    if (!this.files.has(id)) return send(response, 404, { detail: 'Not found' })
+    if (request.method === 'GET') return send(response, 200, this.tellFile(id))
+    this.files.delete(id)
+    response.writeHead(204).end()
+  }
+
+  private tellFile(id: string): object {
+    const { name = '', bytes = Buffer.alloc(0) } = this.files.get(id) ?? {}
+    return { id, name, size: bytes.length, urls: { get: `${this.url}/files/${id}` } }
   }
 
   private async create(
@@ -235,10 +279,10 @@ function earliest(times: readonly number[]): number {
   return times.indexOf(Math.min(...times))
 }
 
-async function textOf(request: IncomingMessage): Promise<string> {
+async function bytesOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
 function send(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {

@@ -14,6 +14,7 @@ export const quick: Times = {
   slowPollMs: 20,
   lookMsMax: 300,
   lookEveryMs: 20,
+  idleMs: 300_000,
   cancelMsMax: 2000,
 }
 

@@ -6,6 +6,8 @@ import type { PlannedRun } from '../../../src/operations/plan.js'
 import type { RunSummary } from '../../../src/operations/run-summary.js'
 import type { ServerStatus } from '../../../src/farm/worker-host.js'
 import { foundry, foundryApart, foundryJson, foundryJsonApart } from '../../cli/foundry.js'
+import { sha256 } from '../../../src/files/hash.js'
+import { paintPicture } from '../../paint-picture.js'
 import { FakeReplicate, token } from './fake-replicate.js'
 
 t.setTimeout(120_000)
@@ -208,6 +210,36 @@ t.test('a process that is killed before it hears the answer finds its prediction
   t.match(answer.runs[0]?.counts, { done: 1 })
   t.equal(fake.creates, 1)
   t.match(traceOf(answer.runs[0]?.folder ?? '').result, { price: { currency: 'USD' } })
+})
+
+t.test('pictures are made after references, and a process that is killed finds them again: paid once', async t => {
+  const { fake, cwd } = await openHome(t)
+  const large = await paintPicture(320, 320)
+  writeFileSync(join(cwd, 'face.png'), large)
+  const words = ['render', ...hero, '--reference', 'face.png']
+  let open = () => {}
+  fake.gate = new Promise(resolve => (open = resolve))
+  await killedWhen(() => fake.creates > 0, words, cwd)
+  open()
+  const { code, answer } = await foundryJsonApart<Rendered>(words, { cwd, env })
+  t.equal(code, 0)
+  t.equal(fake.creates, 1)
+  t.match(fake.ledger[0]?.input, { input_images: [`${fake.url}/files/f1`] })
+  const { folder = '', run = '' } = answer.runs[0] ?? {}
+  t.match(traceOf(folder).request, { references: [{ sha256: sha256(large), sizeBytes: large.length }] })
+  t.equal((await foundry(['verify', run], { cwd, env })).code, 0)
+
+  const images = join(folder, 'images', 'a')
+  const image = readdirSync(images).find(each => each.endsWith('.png')) ?? ''
+  const again = await foundryJson<object>(['reproduce', join(images, image)], { cwd, env })
+  t.match(again.answer, { sameGraph: true, samePixels: true })
+  t.equal(fake.uploads, 2)
+  t.strictSame([...fake.files.keys()], ['f1'], 'what the killed process has left alone is still there')
+  const one = await foundry([...words, '--workflow', 'replicate-flux-kontext-pro'], { cwd, env })
+  t.equal(one.code, 0)
+  t.match(fake.ledger[2], { model: /flux-kontext-pro/, input: { input_image: `${fake.url}/files/f3` } })
+  const two = [...words, '--reference', 'face.png', '--workflow', 'replicate-flux-kontext-pro']
+  t.match(await foundry(two, { cwd, env }), { code: 2, err: /takes fewer reference pictures.*1 or fewer/s })
 })
 
 t.test('a model that is gone fails what wants it, with what takes its place', async t => {
