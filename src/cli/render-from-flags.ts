@@ -32,6 +32,7 @@ export interface RenderFlags extends ServerFlags, WaitFlags {
   finish?: string
   param?: Record<string, string[]>
   prompt?: string
+  use?: 'commercial'
   fresh?: boolean
   priority?: Band
   weight?: number
@@ -98,7 +99,7 @@ function sayAvatars(folder: string, terminal: Terminal): void {
 function renderOptions(flags: RenderFlags): RenderOptions {
   const { templates, workflow, family, seed, count, set, param, sheet, finish, prompt, fresh, dryRun, draft, server } =
     flags
-  const { priority, weight, label: labels, preview } = flags
+  const { use, priority, weight, label: labels, preview } = flags
   return {
     submission: {
       ...(templates && { templates }),
@@ -113,6 +114,7 @@ function renderOptions(flags: RenderFlags): RenderOptions {
       ...(param && { parameters: param }),
       ...(prompt !== undefined && { prompt }),
       ...(fresh && { fresh }),
+      ...(use && { use }),
       ...(priority !== undefined && { priority }),
       ...(weight !== undefined && { weight }),
       ...(labels && { labels }),

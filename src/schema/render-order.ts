@@ -1,6 +1,6 @@
 import type { FromSchema } from './from-schema.js'
 import { parameterValuesSchema } from './parameter.js'
-import { labelsSchema, prioritySchema, weightSchema } from './run.js'
+import { labelsSchema, prioritySchema, useSchema, weightSchema } from './run.js'
 import { nameText } from './text-forms.js'
 
 const position = { type: 'number', minimum: 0, maximum: 1 } as const
@@ -46,6 +46,7 @@ export const renderOrderSchema = {
         'Parameters of the workflow by name; a list makes a sweep. "foundry workflows list" lists those of each workflow',
     },
     prompt: { type: 'string', maxLength: 2000, description: 'Words put in front of every prompt' },
+    use: useSchema,
     priority: prioritySchema,
     weight: weightSchema,
     labels: labelsSchema,
