@@ -85,16 +85,16 @@ function tellKept({ name, isKept }: ServerAnswer, terminal: Terminal): void {
     )
 }
 
-function describeServers(servers: readonly ServerStatus[]): string {
+/** A table, and below each server what does not fit into it. */
+export function describeServers(servers: readonly ServerStatus[]): string {
   const [head = '', ...rows] = table([
-    ['SERVER', 'STATE', 'RENDERS', 'DEPTH', 'RENDERED', 'FAILED', 'AT'],
+    ['SERVER', 'STATE', 'RENDERS', 'DEPTH', 'SINCE START', 'AT'],
     ...servers.map(server => [
       server.name,
       describeState(server),
       [server.renderer, server.version].filter(Boolean).join(' ') || '-',
       String(server.depth),
-      String(server.rendered),
-      String(server.failed),
+      `${server.rendered} rendered, ${server.failed} failed`,
       server.url ?? server.provider,
     ]),
   ]).split('\n')
@@ -102,8 +102,11 @@ function describeServers(servers: readonly ServerStatus[]): string {
   return [head, ...lines].join('\n')
 }
 
-function describeState({ state, mode }: Pick<ServerStatus, 'state' | 'mode'>): string {
-  return mode === 'active' ? state : `${state}, ${mode}`
+/** The time is that of the reader's clock. */
+function describeState({ state, mode, restsUntil }: ServerStatus): string {
+  const isResting = state === 'ready' && restsUntil !== undefined
+  const shown = isResting ? `resting until ${new Date(restsUntil).toTimeString().slice(0, 8)}` : state
+  return mode === 'active' ? shown : `${shown}, ${mode}`
 }
 
 /** What does not fit into a row. */

@@ -130,6 +130,7 @@ export function ask(config: Config, terminal: Terminal) {
       through(async door => {
         const answer = await door.call('runs.change', { id, ...wish })
         terminal.answer(answer)
+        terminal.problems(answer.warnings)
         const { priority, weight, labels } = answer
         terminal.say(
           `${answer.run} has ${describeChange({ priority, weight, ...(labels && { labels: [...labels] }) })}`,

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { resolve } from 'node:path'
-import { bands } from '../schema/run.js'
+import { bands, useSchema } from '../schema/run.js'
 import { families } from '../schema/template.js'
 import { type CommandHost, examples, exitCodeHelp } from './command-context.js'
 import { draftServerOptionsHelp } from './draft-server-help.js'
@@ -69,6 +69,7 @@ function addRender(program: Command, host: CommandHost): void {
         ['foundry render aurora.yaml --reference face.png --workflow replicate-flux-2-pro', 'after a picture'],
         ['foundry render aurora.yaml --dry-run', 'what would be rendered'],
         ['foundry render aurora.yaml --count 400 --preview 20', '20 of 400; "foundry runs approve" renders the others'],
+        ['foundry render aurora.yaml --use commercial', 'only with talents whose licence allows it'],
         ['foundry render aurora.yaml --priority rush', 'before all that is not in a rush'],
         ['foundry render aurora.yaml --family flux --label 24gb', 'on servers with that label ("foundry servers")'],
         ['foundry render nightly/*.yaml --timeout 3600 --json', 'from cron'],
@@ -113,6 +114,8 @@ With --json: exitCode, refused, before (what waits already), endsIn (of all toge
 reused, toRender, held, switches, servers, lacks, unfit, away, endsIn (seconds from lowS to highS), unmeasured, disk
 `
 
+const uses = useSchema.enum
+
 const setHelp =
   'slider position 0–1, or several with commas: a sweep (repeatable); a pole by its name, creature=0.2: 20 % of the way to it'
 
@@ -134,6 +137,7 @@ function withWishes(command: Command): Command {
     )
     .option('--reference <file>', 'picture to render after (repeatable, in order; "foundry workflows list")', collect)
     .option('--prompt <words>', 'words in front of every prompt')
+    .addOption(new Option('--use <use>', 'what the pictures are for: licences of talents must allow it').choices(uses))
     .option('--fresh', 'render anew even what was rendered before')
     .addOption(new Option('--priority <priority>', 'which runs are served first').choices(bands))
     .option('--weight <n>', 'share of the servers among runs of one priority, up to 100 (default 1)', share)

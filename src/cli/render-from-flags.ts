@@ -33,6 +33,7 @@ export interface RenderFlags extends ServerFlags, WaitFlags {
   param?: Record<string, string[]>
   reference?: string[]
   prompt?: string
+  use?: 'commercial'
   fresh?: boolean
   priority?: Band
   weight?: number
@@ -99,7 +100,7 @@ function sayAvatars(folder: string, terminal: Terminal): void {
 function renderOptions(flags: RenderFlags): RenderOptions {
   const { templates, workflow, family, seed, count, set, param, sheet, finish, prompt, fresh, dryRun, draft, server } =
     flags
-  const { priority, weight, label: labels, preview, reference } = flags
+  const { use, priority, weight, label: labels, preview, reference } = flags
   return {
     submission: {
       ...(templates && { templates }),
@@ -116,6 +117,7 @@ function renderOptions(flags: RenderFlags): RenderOptions {
       ...(reference && { references: reference.map(each => resolve(each)) }),
       ...(prompt !== undefined && { prompt }),
       ...(fresh && { fresh }),
+      ...(use && { use }),
       ...(priority !== undefined && { priority }),
       ...(weight !== undefined && { weight }),
       ...(labels && { labels }),

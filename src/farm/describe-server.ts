@@ -20,6 +20,7 @@ export function describeServer(
   { presence, fitness, avoided, renderer, loaded, jobs, speeds, rendered, failed }: Described,
 ): ServerStatus {
   const { state, reason, probe } = presence
+  const { restMs } = fitness
   return {
     name,
     ...(url !== undefined && { url: shownAddress(url) }),
@@ -28,6 +29,7 @@ export function describeServer(
     mode: fitness.mode,
     ...(reason !== undefined && { reason }),
     ...(avoided !== undefined && { avoided }),
+    ...(restMs !== undefined && { restsUntil: new Date(Date.now() + restMs).toISOString() }),
     ...(renderer !== undefined && { renderer }),
     ...(probe?.version !== undefined && { version: probe.version }),
     labels,

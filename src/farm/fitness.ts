@@ -111,6 +111,13 @@ export class Fitness {
     return this.depth < this.entry.depth ? 'It ran out of memory and gets one job at a time' : undefined
   }
 
+  /** Milliseconds until it is tried again, while it rests after failures or its account may not render. */
+  get restMs(): number | undefined {
+    const { state, until } = this.health
+    const restMs = Math.max(state === 'sick' ? until : 0, this.lockout?.until ?? 0) - performance.now()
+    return restMs > 0 ? restMs : undefined
+  }
+
   private isQuiet(): boolean {
     const { quietHours } = this.entry
     if (!quietHours || quietHours.length === 0) return false

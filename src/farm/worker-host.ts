@@ -26,6 +26,8 @@ export interface ServerStatus {
   reason?: string
   /** In one sentence, why it gets no jobs, or not some of them. */
   avoided?: string
+  /** When it is tried again (ISO 8601), while it rests after failures or its account may not render. */
+  restsUntil?: string
   renderer?: string
   version?: string
   labels: readonly string[]

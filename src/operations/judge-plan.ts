@@ -9,7 +9,7 @@ export interface JudgingContext {
   kits: readonly PersonaKit[]
   /** As `talent.json` names them. */
   licences: ReadonlyMap<string, string>
-  /** What the pictures are for, where foundry.yaml says. */
+  /** What the pictures are for, where anybody says. */
   use: 'personal' | 'commercial' | undefined
 }
 
@@ -62,6 +62,8 @@ function toProblems(code: string, verdict: DispatchVerdict): Problem[] {
   if (verdict.verdict === 'pass') return []
   const message = verdict.reason.charAt(0).toUpperCase() + verdict.reason.slice(1)
   const allowed =
-    code === 'WORDS_FORBIDDEN' ? 'other words there, or fewer that are forbidden' : 'another talent, or "use: personal"'
+    code === 'WORDS_FORBIDDEN'
+      ? 'other words there, or fewer that are forbidden'
+      : 'another talent, or a use that is not commercial'
   return [{ severity: 'error', code, message, allowed }]
 }

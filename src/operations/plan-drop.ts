@@ -96,16 +96,18 @@ export async function planDrop({ config, shelf, sources, input, ...home }: Plann
     inputs: [],
   })
   const guarded = guardPlan(plan, config.privacy)
+  // A run may be held to more than its home, never to less.
+  const use = input.use ?? order?.use
   problems.push(...causesInLibrary([...problems, ...planProblems], shelf.problems))
   return {
-    plan: { ...guarded.plan, inputs: inputsOf(plan, sources, shelf, templates) },
+    plan: { ...guarded.plan, ...(use && { use }), inputs: inputsOf(plan, sources, shelf, templates) },
     problems: [
       ...distinctProblems(problems),
       // A template or workflow that is not there leaves nothing to render, which needs no word of its own.
       ...guardProblems(planProblems, config.privacy).filter(each => each.code !== 'PLAN_EMPTY' || !hasErrors(problems)),
       ...guarded.problems,
       ...guardProblems(
-        judgePlan(plan, { kits: kitsOf(sources), licences: licencesOf(shelf), use: config.use }),
+        judgePlan(plan, { kits: kitsOf(sources), licences: licencesOf(shelf), use: use ?? config.use }),
         config.privacy,
       ),
     ],

@@ -6,6 +6,7 @@ import { findRun, runIdSchema } from './find-run.js'
 import type { Foundry } from './foundry.js'
 import { defineOperation } from './operation.js'
 import { summarise } from './run-summary.js'
+import { tellUnlabelled } from './tell-unlabelled.js'
 
 export interface Wish {
   priority?: Band
@@ -41,7 +42,8 @@ export const changeRun = defineOperation({
     if (run.finished?.state === 'done')
       throw failure('RUN_STATE_UNFIT', { run: run.accepted.run, state: 'done', operation: 'given another priority' })
     await changePriority(foundry, run, wish, by)
-    return summarise(foundry, run)
+    const warnings = tellUnlabelled(foundry, wish.labels ?? [])
+    return { ...summarise(foundry, run), warnings }
   },
 })
 

@@ -1,7 +1,7 @@
 import type { FromSchema } from '../schema/from-schema.js'
 import { parameterValueSchema } from '../schema/parameter.js'
 import { referencesMax } from '../schema/reference.js'
-import { labelsSchema, prioritySchema, weightSchema } from '../schema/run.js'
+import { labelsSchema, prioritySchema, useSchema, weightSchema } from '../schema/run.js'
 import { families } from '../schema/template.js'
 import { pathSchema } from './reach.js'
 
@@ -37,6 +37,7 @@ export const submitSchema = {
     prompt: { type: 'string', maxLength: 2000 },
     sheet: { type: 'boolean', description: 'All variations of the sweep on one labelled picture' },
     fresh: { type: 'boolean', description: 'Render anew even what was rendered before' },
+    use: useSchema,
     priority: prioritySchema,
     weight: weightSchema,
     labels: labelsSchema,

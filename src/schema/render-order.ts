@@ -1,7 +1,7 @@
 import type { FromSchema } from './from-schema.js'
 import { parameterValuesSchema } from './parameter.js'
 import { referencePathsSchema } from './reference.js'
-import { labelsSchema, prioritySchema, weightSchema } from './run.js'
+import { labelsSchema, prioritySchema, useSchema, weightSchema } from './run.js'
 import { nameText } from './text-forms.js'
 
 const position = { type: 'number', minimum: 0, maximum: 1 } as const
@@ -51,6 +51,7 @@ export const renderOrderSchema = {
       description: `${referencePathsSchema.description}. They replace those of the personas`,
     },
     prompt: { type: 'string', maxLength: 2000, description: 'Words put in front of every prompt' },
+    use: useSchema,
     priority: prioritySchema,
     weight: weightSchema,
     labels: labelsSchema,

@@ -142,6 +142,12 @@ export const seriesSchema = {
 } as const
 export type Series = FromSchema<typeof seriesSchema> & { mixes: Mix[] }
 
+/** What the pictures of a run are for, where more is asked of it than of its home: an order cannot ask for less. */
+export const useSchema = {
+  enum: ['commercial'],
+  description: 'What the pictures are for: a talent whose licence forbids it is refused, whatever the home says',
+} as const
+
 /**
  * `plan` of run.json: what was asked, resolved; from it alone (and the private texts) every slot and job follows.
  * Its canonical form, hashed, is the run version.
@@ -154,6 +160,7 @@ export const runPlanSchema = {
   properties: {
     renderer: { type: 'string', description: 'comfyui, draft, …' },
     orderSeed: { type: 'integer', minimum: 0 },
+    use: useSchema,
     series: { type: 'array', items: seriesSchema },
     workflows: { type: 'object', additionalProperties: plannedWorkflowSchema },
     inputs: {

@@ -41,6 +41,7 @@ const server = {
     mode: { enum: ['active', 'paused', 'draining'] },
     reason: text,
     avoided: text,
+    restsUntil: { type: 'string', maxLength: 32 },
     renderer: key,
     version: key,
     labels: { type: 'array', maxItems: 64, items: nameText },

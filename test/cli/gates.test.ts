@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -9,7 +9,8 @@ import { foundry, foundryJson } from './foundry.js'
 
 const server = await startDraftServer({ faults: { prepared: true } })
 t.teardown(() => server.close())
-const words = ['render', 'a.json', '--templates', 'tiny', '--server', server.url]
+const at = ['--server', server.url]
+const words = ['render', 'a.json', '--templates', 'tiny', ...at]
 const kit = JSON.stringify({ dot_id: 'a', version: '1.0.0', description: 'a keeper of Hidden Bay, smoking a pipe' })
 
 /** A home with one code plugin, whose `open` gives what stands there. */
@@ -149,3 +150,34 @@ t.test(
     t.equal(server.ledger.length, before)
   },
 )
+
+t.test('an order or --use commercial holds a run to the licences of its talents, whatever its home says', async t => {
+  const order = (use?: string) =>
+    JSON.stringify({ $schema: 'render-order/1', personas: ['manifests/aurora.yaml'], use })
+  const home = join(t.testdir({}), 'home')
+  const call = { cwd: home }
+  await foundry(['init', home], { cwd: '/' })
+  const file = join(home, 'talents', 'avatar', 'avatar.style.mecha', 'talent.json')
+  const talent = JSON.parse(readFileSync(file, 'utf8')) as { metadata?: object }
+  writeFileSync(file, JSON.stringify({ ...talent, metadata: { ...talent.metadata, license: 'CC-BY-NC-4.0' } }))
+  for (const [name, use] of [['free'], ['sold', 'commercial'], ['less', 'personal']])
+    writeFileSync(join(home, `${name}.json`), order(use))
+  const plan = (name: string, ...more: string[]) => foundry(['plan', `${name}.json`, ...at, ...more], call)
+  const refused = { code: 2, err: /licence of avatar\.style\.mecha \("CC-BY-NC-4\.0"\) forbids commercial use/ }
+  t.match(await plan('free'), { code: 0 })
+  t.match(await plan('free', '--use', 'commercial'), refused)
+  t.match(await plan('sold'), refused)
+  t.match(await plan('free', '--use', 'personal'), { code: 2, err: /commercial/ })
+  t.match(await plan('less'), { code: 2, err: /less\.json:1:\d+: use: [^]*personal/ }, 'nothing asks for less')
+  appendFileSync(join(home, 'foundry.yaml'), '\nuse: commercial\n')
+  t.match(await plan('free'), refused)
+
+  writeFileSync(file, JSON.stringify({ ...talent, metadata: { ...talent.metadata, license: 'CC0-1.0' } }))
+  const { code, answer } = await foundryJson<Rendered>(
+    ['render', 'sold.json', '--templates', 'hero-portrait', ...at],
+    call,
+  )
+  t.equal(code, 0)
+  const run = JSON.parse(readFileSync(join(answer.runs[0]?.folder ?? '', 'run.json'), 'utf8')) as { plan: object }
+  t.match(run.plan, { use: 'commercial' })
+})

@@ -16,14 +16,14 @@ const words = ['render', 'a.json', '--templates', 'tiny', '--count', '3']
 t.test('servers are added, paused and removed without a daemon, and the next command applies it', async t => {
   const call = { cwd: t.testdir(files) }
   const usual = await foundry(['servers'], call)
-  t.match(usual.out, /^SERVER +STATE +RENDERS +DEPTH +RENDERED +FAILED +AT\ncomfyui +/)
+  t.match(usual.out, /^SERVER +STATE +RENDERS +DEPTH +SINCE START +AT\ncomfyui +/)
 
   const add = ['servers', 'add', 'gpu1', server.url, '--label', 'big', '--depth', '3']
   t.match(await foundry(add, call), { code: 0, out: /^gpu1 is added: ready\n {2}draft / })
   t.match(await foundry(add, call), { code: 0, out: /^gpu1 was added already: ready\n/ })
   t.match(await foundry(['servers', 'list'], call), {
     code: 0,
-    out: /\ngpu1 +ready +draft \S+ +3 +0 +0 +http:\/\/127.0.0.1:\d+\n {2}labels +big\n$/,
+    out: /\ngpu1 +ready +draft \S+ +3 +0 rendered, 0 failed +http:\/\/127.0.0.1:\d+\n {2}labels +big\n$/,
   })
   t.match(await foundry([...words, '--label', 'big'], call), { code: 0, out: /3 of 3 rendered/ })
   t.match(await foundry(['servers', 'pause', 'gpu1'], call), { code: 0, out: 'gpu1 is paused\n' })
@@ -73,6 +73,16 @@ t.test('a run whose labels no server has waits, and is told where to go instead'
   const waiting = await foundry([...words, '--label', 'huge', '--timeout', '0.5'], call)
   t.match(waiting, { code: 124, err: /No server has the label huge/ })
   t.match(await foundry(['runs'], call), { out: /NOTES.*\n.* label huge / })
+  const relabelled = await foundry(['runs', 'priority', 'a', '--label', 'vast', '--label', 'huge'], call)
+  t.match(relabelled, { code: 0, err: /warning No server has the labels vast, huge/, out: /labels vast\+huge/ })
+  const again = await foundryJson<object>(['runs', 'priority', 'a', '--label', 'huge'], call)
+  t.match(again.answer, { labels: ['huge'], warnings: [{ code: 'LABELS_UNMET' }] })
+  t.notMatch(
+    await foundry(['runs', 'priority', 'a', 'rush'], call),
+    { err: /No server/ },
+    'labels are not the question',
+  )
+  t.match(await foundry(['runs', 'priority', 'a', 'default'], call), { code: 0 })
   t.match(await foundry(['runs', 'priority', 'a', '--any-server'], call), { code: 0, out: /has priority default/ })
   t.match(await foundry(words, call), { code: 0, out: /3 of 3 rendered/ })
 })

@@ -15,7 +15,7 @@ export function licenceGate(
   return ({ talents }) => {
     const found = use === 'commercial' ? talents.find(({ id }) => forbidsSale.test(licences.get(id) ?? '')) : undefined
     if (!found) return { verdict: 'pass' }
-    const reason = `the licence of ${found.id} ("${licences.get(found.id)}") forbids commercial use, which foundry.yaml says`
+    const reason = `the licence of ${found.id} ("${licences.get(found.id)}") forbids commercial use, which is what the pictures are for`
     return { verdict: 'refuse', reason }
   }
 }

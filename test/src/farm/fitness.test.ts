@@ -55,6 +55,23 @@ for (const [title, [act, sentence, isTaking, entry]] of Object.entries(cases)) {
   })
 }
 
+t.test('Fitness tells how long a server rests', t => {
+  const rests: [(fit: Fitness) => void, number | undefined][] = [
+    [() => undefined, undefined],
+    [fit => fail(fit, 'a', 'b'), undefined],
+    [fit => fail(fit, 'a', 'b', 'c'), 30],
+    [fit => fit.lockOut('no credit'), 300],
+    [fit => (fail(fit, 'a', 'b', 'c'), fit.lockOut('no credit')), 300],
+    [fit => (fail(fit, 'a', 'b', 'c'), fit.forgive()), undefined],
+  ]
+  for (const [act, seconds] of rests) {
+    const fit = fitness()
+    act(fit)
+    t.equal(fit.restMs && Math.round(fit.restMs / 1000), seconds)
+  }
+  t.end()
+})
+
 t.test('Fitness lets those that fail go on where nobody else is there to work', async t => {
   const fit = fitness()
   for (const job of ['a', 'b', 'c']) t.equal(fit.blame(job, 'broken', false), undefined)
