@@ -10,6 +10,7 @@ import type { ParsedDocument } from '../files/document.js'
 import { toFileProblem } from './file-problem.js'
 import { checkKitFields } from './kit-fields.js'
 import { stampAt } from '../files/read-bounded.js'
+import { redactProblem } from './privacy.js'
 import { type DropFile, isClosedText, readDocument } from './read-document.js'
 import { validateDocument } from '../files/validate.js'
 
@@ -91,7 +92,7 @@ async function readKit(path: string, { path: orderPath, root }: OrderSource): Pr
     const read = await readDocument(real, { file: underRoot, root, sizeBytesMax: KIT_SIZE_BYTES_MAX })
     if ('problem' in read) return { unreadable: read.problem, file: await fileAt(join(root, underRoot)) }
     const { value, problems: found } = validateDocument(personaKitSchema, read.document)
-    const problems = [...found, ...checkKitFields(read.document)]
+    const problems = [...found, ...checkKitFields(read.document)].map(redactProblem)
     const file = { path: join(root, underRoot), stamp: read.stamp, isClosed: isClosedText(read) }
     return { kit: value, sha256: read.sha256, sizeBytes: read.bytes.length, problems, file }
   } catch (error) {

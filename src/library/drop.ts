@@ -14,6 +14,7 @@ import type { OrderedKit } from './drop-order.js'
 import { readOrderedKits } from './drop-order.js'
 import { checkKitFields } from './kit-fields.js'
 import { nameOf } from './name-of.js'
+import { redactProblem } from './privacy.js'
 import { type DropFile, isClosedText, readDocument } from './read-document.js'
 import { validateDocument } from '../files/validate.js'
 
@@ -36,7 +37,7 @@ export interface DropReading {
 }
 
 /**
- * Reads a drop and all kits that it names, nothing else. All mistakes are returned, none is thrown.
+ * Reads a drop and all kits that it names, nothing else. All mistakes are returned, none is thrown; those of kits repeat no personal data.
  * With a `root`, the drop and what it names must lie inside; without, what it names must lie in the folder `manifests`
  * around it, or else in its own folder.
  */
@@ -69,10 +70,10 @@ async function understand(
 ): Promise<{ drop?: Drop; problems: Problem[]; files?: DropFile[] }> {
   const folder = dirname(source.path)
   // A list that does not even parse may hold what a persona manifest holds.
-  if (document.value === undefined)
-    return {
-      problems: validateDocument({}, document, { values: startsAsList(source.bytes) ? 'hidden' : 'shown' }).problems,
-    }
+  if (document.value === undefined) {
+    const values = startsAsList(source.bytes) ? 'hidden' : 'shown'
+    return { problems: validateDocument({}, document, { values }).problems.map(redactProblem) }
+  }
   const kind = chooseDropKind(document)
   if (typeof kind === 'object') return { problems: [...document.problems, kind.problem] }
   if (kind === 'persona-manifest') {
@@ -81,7 +82,8 @@ async function understand(
   }
   if (kind === 'persona-kit') {
     const { value: kit, problems } = validateDocument(personaKitSchema, document)
-    return { ...(kit && { drop: { kind, kit, folder } }), problems: [...problems, ...checkKitFields(document)] }
+    const all = [...problems, ...checkKitFields(document)].map(redactProblem)
+    return { ...(kit && { drop: { kind, kit, folder } }), problems: all }
   }
   const { value: order, problems } = validateDocument(renderOrderSchema, document)
   if (!order) return { problems }
