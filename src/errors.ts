@@ -30,7 +30,7 @@ export interface Details {
   PERSONA_UNKNOWN: { persona: string; meant?: string; known: readonly string[] }
   SLOTS_UNFIT: { run: string; part: string; operation: string }
   SOURCE_CHANGED: { what: string }
-  PLUGIN_INVALID: { plugin: string; problems: readonly Problem[] }
+  PLUGIN_INVALID: { problems: readonly Problem[] }
   GATE_REFUSED: { gate: string; reason: string }
   PLUGIN_HOOK_FAILED: { plugin: string; hook: string; reason: string }
   TEMPLATE_UNKNOWN: { template: string; known: readonly string[] }
@@ -98,7 +98,7 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
     `(known: ${d.known.join(', ') || 'none'}); name one of these, or the file of a persona kit`,
   SLOTS_UNFIT: d => `Nothing of ${d.part} in run ${d.run} can be ${d.operation}`,
   SOURCE_CHANGED: d => `${d.what} changed since the run was accepted: drop it again to render the new version`,
-  PLUGIN_INVALID: d => `Plugin ${d.plugin} cannot be loaded: ${listProblems(d.problems)}`,
+  PLUGIN_INVALID: d => listProblems(d.problems),
   GATE_REFUSED: d => `Gate ${d.gate} refuses it: ${d.reason}`,
   PLUGIN_HOOK_FAILED: d => `Plugin ${d.plugin} failed in its hook ${d.hook}: ${d.reason}`,
   TEMPLATE_UNKNOWN: d => `No template is named "${d.template}": choose among ${d.known.join(', ')}`,

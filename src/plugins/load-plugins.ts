@@ -6,6 +6,7 @@ import type { CodePlugin, EnginePlugin, GatePlugin, ObserverPlugin, Provider } f
 import { offerContract } from './contract-hooks.js'
 import { findPlugins, type FoundPlugin, type PluginOrigin } from './find-plugins.js'
 import { findChanged, readRemembered } from './remembered-code.js'
+import { placeOfError } from './place-of-error.js'
 import { resolveNeeds } from './resolve-needs.js'
 import { withinTime } from './within-time.js'
 
@@ -133,7 +134,10 @@ export async function loadPlugin(
     if (hasErrors(problems)) return { plugin, problems }
     Object.assign(plugin, { [found.kind]: found, options: given.options })
   } catch (error) {
-    fail(`It cannot be loaded: ${reasonOf(error)}`)
+    const place = placeOfError(error, folder)
+    // The engine keeps the place of a mistake in spelling to itself.
+    const hint = error instanceof SyntaxError ? ' ("node --check" shows where)' : ''
+    fail(`It cannot be loaded: ${reasonOf(error)}${hint}`, place && { file: `${file}/${place.file}`, line: place.line })
   }
   return { plugin, problems }
 }
