@@ -31,7 +31,7 @@ export interface Details {
   SLOTS_UNFIT: { run: string; part: string; operation: string }
   SOURCE_CHANGED: { what: string }
   REFERENCE_MISSING: { sha256: string }
-  PLUGIN_INVALID: { plugin: string; problems: readonly Problem[] }
+  PLUGIN_INVALID: { problems: readonly Problem[] }
   GATE_REFUSED: { gate: string; reason: string }
   PLUGIN_HOOK_FAILED: { plugin: string; hook: string; reason: string }
   TEMPLATE_UNKNOWN: { template: string; known: readonly string[] }
@@ -102,7 +102,7 @@ const sentences: { [Code in ErrorCode]: (details: Details[Code]) => string } = {
   REFERENCE_MISSING: d =>
     `The reference picture ${d.sha256.slice(0, 12)}… is gone from .foundry/references, or damaged: render the drop that names it again`,
   SOURCE_CHANGED: d => `${d.what} changed since the run was accepted: drop it again to render the new version`,
-  PLUGIN_INVALID: d => `Plugin ${d.plugin} cannot be loaded: ${listProblems(d.problems)}`,
+  PLUGIN_INVALID: d => listProblems(d.problems),
   GATE_REFUSED: d => `Gate ${d.gate} refuses it: ${d.reason}`,
   PLUGIN_HOOK_FAILED: d => `Plugin ${d.plugin} failed in its hook ${d.hook}: ${d.reason}`,
   TEMPLATE_UNKNOWN: d => `No template is named "${d.template}": choose among ${d.known.join(', ')}`,

@@ -10,6 +10,7 @@ import type { ParsedDocument } from '../files/document.js'
 import { toFileProblem } from './file-problem.js'
 import { checkKitFields } from './kit-fields.js'
 import { stampAt } from '../files/read-bounded.js'
+import { redactProblem } from './privacy.js'
 import { readNamedReferences, type ReferenceFile } from './references.js'
 import { type DropFile, isClosedText, readDocument } from './read-document.js'
 import { validateDocument } from '../files/validate.js'
@@ -104,7 +105,7 @@ async function readKit(path: string, { path: orderPath, root }: OrderSource): Pr
     const { value, problems: found } = validateDocument(personaKitSchema, read.document)
     const named = await readNamedReferences(value?.references, { document: read.document, path: kitPath, root })
     const { references } = named
-    const problems = [...found, ...checkKitFields(read.document), ...named.problems]
+    const problems = [...found, ...checkKitFields(read.document), ...named.problems].map(redactProblem)
     const file = { path: kitPath, stamp: read.stamp, isClosed: isClosedText(read) }
     const files = [file, ...named.files]
     return { kit: value, references, sha256: read.sha256, sizeBytes: read.bytes.length, problems, files }

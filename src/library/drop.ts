@@ -15,6 +15,7 @@ import { readOrderedKits } from './drop-order.js'
 import { readNamedReferences, type ReferenceFile } from './references.js'
 import { checkKitFields } from './kit-fields.js'
 import { nameOf } from './name-of.js'
+import { redactProblem } from './privacy.js'
 import { type DropFile, isClosedText, readDocument } from './read-document.js'
 import { validateDocument } from '../files/validate.js'
 
@@ -43,7 +44,8 @@ export interface DropReading {
 }
 
 /**
- * Reads a drop and all kits and reference pictures that it names, nothing else. All mistakes are returned, none is thrown.
+ * Reads a drop and all kits and reference pictures that it names, nothing else. All mistakes are returned, none is thrown; those of kits
+ * repeat no personal data.
  * With a `root`, the drop and what it names must lie inside; without, what it names must lie in the folder `manifests`
  * around it, or else in its own folder.
  */
@@ -76,10 +78,10 @@ async function understand(
 ): Promise<{ drop?: Drop; problems: Problem[]; files?: DropFile[] }> {
   const folder = dirname(source.path)
   // A list that does not even parse may hold what a persona manifest holds.
-  if (document.value === undefined)
-    return {
-      problems: validateDocument({}, document, { values: startsAsList(source.bytes) ? 'hidden' : 'shown' }).problems,
-    }
+  if (document.value === undefined) {
+    const values = startsAsList(source.bytes) ? 'hidden' : 'shown'
+    return { problems: validateDocument({}, document, { values }).problems.map(redactProblem) }
+  }
   const kind = chooseDropKind(document)
   if (typeof kind === 'object') return { problems: [...document.problems, kind.problem] }
   if (kind === 'persona-manifest') {
@@ -93,7 +95,7 @@ async function understand(
     const { references } = named
     return {
       ...(kit && { drop: { kind, kit, folder, ...(references.length > 0 && { references }) } }),
-      problems: [...problems, ...checkKitFields(document), ...named.problems],
+      problems: [...problems, ...checkKitFields(document), ...named.problems].map(redactProblem),
       files: named.files,
     }
   }

@@ -1,3 +1,4 @@
+import type { Problem } from '../errors.js'
 import { detectors } from './privacy-detectors.js'
 import type { PrivateKind } from './privacy-kinds.js'
 
@@ -39,6 +40,17 @@ function spellPlainly(text: string): string {
     .replaceAll(/\p{Cf}/gu, '')
     .replaceAll(/\p{Pd}/gu, '-')
     .replaceAll(/[\s\p{Cc}]/gu, ' ')
+}
+
+/** A problem without what it quotes of personal data, in what was found as in the name of a field. */
+export function redactProblem(problem: Problem): Problem {
+  const { message, path, found } = problem
+  return {
+    ...problem,
+    message: redact(message).text,
+    ...(path !== undefined && { path: redact(path).text }),
+    ...(found !== undefined && { found: redact(found).text }),
+  }
 }
 
 /** What personal data a text holds, by kind. */

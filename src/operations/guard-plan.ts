@@ -1,5 +1,5 @@
 import type { Problem } from '../errors.js'
-import { type Finding, redact } from '../library/privacy.js'
+import { type Finding, redact, redactProblem } from '../library/privacy.js'
 import type { Config } from '../config/config.js'
 import { showValue } from '../plan/slots.js'
 import type { PlannedComposite } from '../schema/composite.js'
@@ -32,12 +32,7 @@ export function guardMixOf(subject: string, mix: Mix, mode: Config['privacy']): 
 
 /** What planning has to say, without what it found of personal data. */
 export function guardProblems(problems: readonly Problem[], mode: Config['privacy']): Problem[] {
-  if (mode === 'off') return [...problems]
-  return problems.map(problem => ({
-    ...problem,
-    message: redact(problem.message).text,
-    ...(problem.found !== undefined && { found: redact(problem.found).text }),
-  }))
+  return mode === 'off' ? [...problems] : problems.map(redactProblem)
 }
 
 interface Gate {

@@ -10,6 +10,7 @@ import { offerContract } from './contract-hooks.js'
 import { findPlugins, type FoundPlugin, type PluginOrigin } from './find-plugins.js'
 import { type Isolated, isolatedPlugin } from './isolation/isolated-plugin.js'
 import { findChanged, readRemembered } from './remembered-code.js'
+import { placeOfError } from './place-of-error.js'
 import { resolveNeeds } from './resolve-needs.js'
 
 /** A plugin that may be used: data (styles, templates, kits), code of one kind, or both. */
@@ -146,7 +147,10 @@ export async function loadPlugin(
     if (hasErrors(problems)) return { plugin, problems }
     Object.assign(plugin, { [loaded.kind]: loaded, options: given.options })
   } catch (error) {
-    fail(`It cannot be loaded: ${reasonOf(error)}`)
+    const place = placeOfError(error, folder)
+    // The engine keeps the place of a mistake in spelling to itself.
+    const hint = error instanceof SyntaxError ? ' ("node --check" shows where)' : ''
+    fail(`It cannot be loaded: ${reasonOf(error)}${hint}`, place && { file: `${file}/${place.file}`, line: place.line })
   }
   return { plugin, problems }
 }

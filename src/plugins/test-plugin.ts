@@ -107,8 +107,7 @@ function passIf(name: string, problems: readonly Problem[]): Check {
   return {
     name,
     run: async () => {
-      if (hasErrors(problems))
-        throw failure('PLUGIN_INVALID', { plugin: 'in this folder', problems: problems.map(each => each) })
+      if (hasErrors(problems)) throw failure('PLUGIN_INVALID', { problems })
       return problems.length > 0 ? problems.map(describeProblem).join('; ') : undefined
     },
   }

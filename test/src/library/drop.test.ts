@@ -207,6 +207,25 @@ t.test('readDrop keeps the values of a persona manifest to itself', async t => {
   }
 })
 
+t.test('readDrop repeats no personal data of a kit, and tells the rest', async t => {
+  const broken = 'dot_id: jo@example.com\nversion: one\nfinish: [jo@example.com]\nsliders: { jo@example.com: 7 }\n'
+  const folder = t.testdir({
+    'kit.yaml': broken,
+    'half.yaml': 'dot_id: a\nversion: jo@example.com: 4111 1111 1111 1111\n',
+    'order.yaml': 'personas: [kit.yaml]\n',
+  })
+  for (const file of ['kit.yaml', 'order.yaml', 'half.yaml']) {
+    const { problems } = await readDrop(join(folder, file))
+    t.ok(problems.length > 0)
+    t.notMatch(JSON.stringify(problems), /jo@|4111/, file)
+  }
+  const { problems } = await readDrop(join(folder, 'kit.yaml'))
+  t.match(
+    problems.map(({ path, found }) => `${path} ${found}`),
+    ['dot_id "[email]"', 'version "one"', 'finish a list of 1 item', /^sliders.*email.* 7$/],
+  )
+})
+
 const seed = 20260114
 t.test(`readDrop answers 2,000 malformed drops as expected (seed ${seed})`, async t => {
   const folder = t.testdir({})

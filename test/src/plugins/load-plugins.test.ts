@@ -126,6 +126,21 @@ t.test('loadPlugins blames a plugin for its own mistakes alone, and two of one n
   t.match(leftOut, [{ name: 'house' }, { name: 'styles-noir', reason: /plugins\/noir-a has the same name/ }])
 })
 
+t.test('loadPlugins tells where code goes wrong', async t => {
+  const home = t.testdir({
+    plugins: {
+      half: { 'index.js': '\n\nexport default {\n' },
+      thrown: { 'index.js': "import './lib/words.js'\n", lib: { 'words.js': '\nabsent()\n' } },
+      ...type,
+    },
+  })
+  const { problems } = await loadHome(home)
+  t.match(problems, [
+    { code: 'PLUGIN_BROKEN', file: /^plugins\/half/, message: /"node --check" shows where/ },
+    { code: 'PLUGIN_BROKEN', file: 'plugins/thrown/lib/words.js', line: 2, message: /absent is not defined/ },
+  ])
+})
+
 t.test('the hash of code is that of what runs, also behind links', async t => {
   const dir = t.testdir({
     real: { 'gate.js': codeOf('gate'), lib: { 'words.js': 'export const words = 1' } },
