@@ -93,8 +93,11 @@ function describeSeries(series: PlannedRun['plan'][number]): string {
   const what = series.skipped === undefined ? `${series.slots} × ${series.size}` : `skipped: ${series.skipped}`
   const { length: pictures = 0 } = series.references ?? []
   const references = pictures > 0 ? [`after ${counted(pictures, 'reference picture')}`] : []
+  // Warnings name the talents that are left out.
+  const negative = series.leftOut?.find(each => each.what === 'negative')
+  const without = negative ? [`without negative words: ${negative.reason}`] : []
   const { subject, template, workflow } = series
-  return [subject, template, workflow, what, ...references, ...sliders, ...parameters, ...loras].join(' · ')
+  return [subject, template, workflow, what, ...references, ...sliders, ...parameters, ...loras, ...without].join(' · ')
 }
 
 function describeBytes(bytes: number): string {

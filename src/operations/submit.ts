@@ -17,7 +17,7 @@ import { runFiles, writeRunFile } from '../record/run-folder.js'
 import { type RunState, runStateOf } from '../record/state.js'
 import type { ParameterValue } from '../schema/parameter.js'
 import type { Reference } from '../schema/reference.js'
-import type { RunFile, RunPlan } from '../schema/run.js'
+import type { LeftOut, RunFile, RunPlan } from '../schema/run.js'
 import { isWorkflowPath } from './choose-workflow.js'
 import type { Foundry } from './foundry.js'
 import { findUnfinished, freshId, nameRun } from './name-run.js'
@@ -60,6 +60,8 @@ export interface PlanSummary {
   skipped?: string
   /** What its pictures are made after, in order. */
   references?: Reference[]
+  /** What was asked for and its pictures are rendered without; all that is left out of any of them. */
+  leftOut?: LeftOut[]
   /** Pictures of several of its pictures, made when the run ends. */
   composites?: number
 }
@@ -256,6 +258,7 @@ function skippedOf({ series }: RunPlan, { starts }: SlotIndex): [number, string]
 
 function summary(series: RunPlan['series'][number]): PlanSummary {
   const each = series.seeds?.length ?? series.count
+  const leftOut = distinctLeftOut(series.mixes)
   return {
     subject: series.subject,
     template: series.template,
@@ -267,8 +270,13 @@ function summary(series: RunPlan['series'][number]): PlanSummary {
     loras: valuesOf(series.mixes.map(({ loras }) => loras.map(lora => [lora.talent, lora.effective]))),
     ...(series.skipped !== undefined && { skipped: series.skipped }),
     ...(series.references && { references: series.references }),
+    ...(leftOut.length > 0 && { leftOut }),
     ...(series.composite && series.skipped === undefined && { composites: countComposites(series) }),
   }
+}
+
+function distinctLeftOut(mixes: RunPlan['series'][number]['mixes']): LeftOut[] {
+  return [...new Map(mixes.flatMap(mix => mix.leftOut ?? []).map(each => [hashJson(each), each])).values()]
 }
 
 /** The different values that each name has, in the order of the sweep. */

@@ -37,7 +37,8 @@ export const verify = defineOperation({
     const hashes = await hashesByName(shelf, run, foundry.config)
     const hashNow = async (wanted: string) => {
       const reference = referenceIn(wanted)
-      const path = reference === undefined ? paths.get(wanted) : foundry.references.pathOf(reference)
+      if (reference !== undefined) return foundry.references.hashOf(reference)
+      const path = paths.get(wanted)
       return path === undefined ? hashes.get(wanted) : (await sha256File(path)).sha256
     }
     const verification = await verifyRun(foundry.runFolder(name), hashNow, {

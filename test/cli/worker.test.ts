@@ -1,11 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { DraftServerOptions } from '../../plugins/provider-comfyui/draft-server/options.js'
 import { eventually } from '../daemon/start-daemon.js'
 import { freePort, needsRedis, RedisServer } from '../plugins/engine-bullmq/redis-server.js'
+import { sha256 } from '../../src/files/hash.js'
+import { paintPicture } from '../paint-picture.js'
 import { openBucket, writeBucketPlugin } from './bucket.js'
-import { foundry as foundryHere } from './foundry.js'
+import { foundry as foundryHere, packageFolder } from './foundry.js'
 import { checkHome, filesUnder } from '../recovery/check-home.js'
 import { isFinished } from '../recovery/kill-daemon.js'
 import { makeHome, writeOrder } from '../recovery/make-home.js'
@@ -163,6 +165,26 @@ t.test(
     t.ok(ended.every(({ server, outcome }) => server === 'w1/server-1' && outcome === 'interrupted'))
   },
 )
+
+t.test('a worker renders after reference pictures, which it reads from the storage', { ...needsRedis }, async t => {
+  const redis = await RedisServer.start(t)
+  const { home, port, worker, ledgerFile } = await prepare(t, { config: { engine: engineAt(redis) } })
+  const picture = await paintPicture(64, 64)
+  mkdirSync(join(home, 'workflows'))
+  cpSync(join(packageFolder, 'test/fixtures/workflows/image-to-image.json'), join(home, 'workflows', 'edit.json'))
+  writeFileSync(join(home, 'face.png'), picture)
+  await startOwner(t, home, port)
+  await worker('w1').says('worker ready')
+  const words = ['render', 'manifests/examples/pip.yaml', '--templates', 'tiny', '--reference', 'face.png']
+  t.match(await foundryHere(words, { cwd: home }), { code: 0 })
+  const facts = await checkHome(home, { renders: rendersOf(ledgerFile) })
+  t.strictSame(facts.problems, [])
+  const [trace] = [...facts.traces.values()]
+  t.match(trace, {
+    request: { workflow: 'edit', references: [{ sha256: sha256(picture) }] },
+    result: { server: { name: 'w1/server-1' } },
+  })
+})
 
 t.test('what no server of any worker can render fails, with the reason', { ...needsRedis }, async t => {
   const redis = await RedisServer.start(t)

@@ -58,7 +58,12 @@ t.test('a home with an account alone renders with its first workflow, and record
   const { fake, cwd } = await openHome(t, { price: 0.04 })
   const plan = await foundryJson<{ runs: PlannedRun[] }>(['plan', ...hero, '--count', '3'], { cwd, env })
   t.same(plan.answer.runs[0]?.asks, [{ currency: 'USD', amount: 0.12, pictures: 3, unknown: 0 }])
-  t.match((await foundry(['plan', ...hero, '--count', '3'], { cwd, env })).out, /price +0\.12 USD for 3 pictures/)
+  t.match(
+    (await foundry(['plan', ...hero, '--count', '3'], { cwd, env })).out,
+    /without negative words: the workflow takes none\n.*price +0\.12 USD for 3 pictures/s,
+  )
+  const [series] = plan.answer.runs[0]?.plan ?? []
+  t.same(series?.leftOut?.at(-1), { what: 'negative', reason: 'the workflow takes none' })
   t.equal(fake.creates, 0, 'a plan costs nothing')
 
   const { code, answer } = await foundryJson<Rendered>(['render', ...hero, '--count', '3'], { cwd, env })
