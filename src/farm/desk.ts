@@ -16,6 +16,7 @@ import { makeGatedJob } from './gated-job.js'
 import { commitFacts, commitPlace, type DeskHost, heavyFiles, isOfTheHome, type OpenRun } from './open-run.js'
 import { persist, persistThere } from './persist.js'
 import { type BacklogGroup, RunBacklog, type RunGroup, type SlotStand } from './run-backlog.js'
+import { RunEnds } from './run-ends.js'
 import { Signal } from './signal.js'
 
 /**
@@ -23,7 +24,6 @@ import { Signal } from './signal.js'
  * that no server takes now keep nobody from being looked at.
  */
 const openRunsMax = 64
-const finishRetryMs = 5000
 /** Events that are appended at once. */
 const eventsMax = 1000
 
@@ -34,9 +34,9 @@ const eventsMax = 1000
 export class Desk {
   private readonly open = new Map<string, OpenRun>()
   private readonly opening = new Map<string, Promise<OpenRun | undefined>>()
-  private readonly finishing = new Map<string, Promise<void>>()
   private readonly commitTurn = takeTurns<string>()
   private readonly halted = new AbortController()
+  private readonly ends: RunEnds
   private readonly signal = new Signal()
   /** When set, only these runs are worked on. */
   private focus: ReadonlySet<string> | undefined
@@ -45,6 +45,14 @@ export class Desk {
   private lookedFor = ''
 
   constructor(private readonly host: DeskHost) {
+    this.ends = new RunEnds({
+      log: host.log,
+      halted: this.halted.signal,
+      state: run => host.ledger.state.runs.get(run),
+      open: run => this.openRun(run),
+      finish: ({ state, index }) => host.finish(state, index),
+      ended: run => this.shut(run),
+    })
     host.ledger.listen(event => {
       if (event.kind.startsWith('run-')) this.looked = undefined
     })
@@ -218,8 +226,8 @@ export class Desk {
   }
 
   /** Waits until runs that are being finished are finished. */
-  async idle(): Promise<void> {
-    while (this.finishing.size > 0) await Promise.all(this.finishing.values())
+  idle(): Promise<void> {
+    return this.ends.idle()
   }
 
   /** A run that is worked on; undefined when it cannot be, and its slots have failed for that. */
@@ -364,38 +372,13 @@ export class Desk {
   }
 
   /** Ends a run that has nothing left to do. */
-  async settleRun(id: string): Promise<void> {
-    const state = this.host.ledger.state.runs.get(id)
-    const isDue = () => state && !state.finished && isSettled(state) && !this.finishing.has(id)
-    if (!isDue()) return
-    const run = await this.openRun(id)
-    if (run && isDue()) this.finishing.set(id, this.finishRun(id, run))
-  }
-
-  private async finishRun(id: string, run: OpenRun): Promise<void> {
-    try {
-      await this.host.finish(run.state, run.index)
-    } catch (error) {
-      this.finishing.delete(id)
-      this.host.log.error({ run: id, reason: reasonOf(error) }, 'run not finished')
-      if (!this.halted.signal.aborted) setTimeout(() => void this.settleAgain(id), finishRetryMs).unref()
-      return
-    }
-    this.finishing.delete(id)
-    if (run.state.finished) this.shut(run)
-    // Asked for more, and settled again, while it was being finished.
-    else await this.settleAgain(id)
+  settleRun(id: string): Promise<void> {
+    return this.ends.end(id)
   }
 
   /** A run that may be asked for more keeps what it knows of slots that are still being written. */
   private shut({ state, taken }: OpenRun): void {
     if (state.finished && taken.size === 0) this.open.delete(state.accepted.run)
-  }
-
-  private async settleAgain(id: string): Promise<void> {
-    await this.settleRun(id).catch(error =>
-      this.host.log.error({ run: id, reason: reasonOf(error) }, 'run not finished'),
-    )
   }
 
   /** Reads run.json; fixes the identity of the models once. A run whose sources are gone fails with the reason. */

@@ -38,7 +38,7 @@ export function engineChecks(open: () => Promise<EngineSubject>): Check[] {
     run: () =>
       withSubject(open, async subject => {
         const lacking = needs.filter(need => subject[need] === undefined)
-        if (lacking.length > 0) return `conformance.js has no ${lacking.join(', ')}`
+        if (lacking.length > 0) return `it is opened without ${lacking.join(', ')}`
         await test(subject)
         return undefined
       }),
