@@ -95,8 +95,7 @@ export class Client {
   redact(text: string, sent: Readonly<Record<string, unknown>>): string {
     const { token } = this.address
     const words = Object.values(sent).filter(each => typeof each === 'string')
-    return hideWords(text, words)
-      .replaceAll(token, '[key]')
+    return hideWords(text.replaceAll(token, '[key]'), words)
       .replaceAll(/\br8_[A-Za-z0-9]+/g, '[key]')
       .replaceAll(/(https?:\/\/[^\s?"']+)\?[^\s"']*/g, '$1')
       .slice(0, messageLengthMax)
