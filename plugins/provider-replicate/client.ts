@@ -110,10 +110,10 @@ export class Client {
   /** A text of the service as it may be told: bounded, without keys, signed queries and what was sent, which may be private. */
   redact(text: string, sent: Readonly<Record<string, unknown>>): string {
     const { token } = this.address
+    const isText = (each: unknown): each is string => typeof each === 'string' && !each.startsWith('data:')
     // Pictures come back whole, if at all.
-    const words = Object.values(sent).filter(each => typeof each === 'string' && !each.startsWith('data:'))
-    return hideWords(text.replaceAll(/data:[^\s"']*/g, '[input]'), words as string[])
-      .replaceAll(token, '[key]')
+    const plain = text.replaceAll(token, '[key]').replaceAll(/data:[^\s"']*/g, '[input]')
+    return hideWords(plain, Object.values(sent).flat().filter(isText))
       .replaceAll(/\br8_[A-Za-z0-9]+/g, '[key]')
       .replaceAll(/(https?:\/\/[^\s?"']+)\?[^\s"']*/g, '$1')
       .slice(0, messageLengthMax)

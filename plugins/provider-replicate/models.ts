@@ -186,12 +186,18 @@ function problemsOf(id: string, said: unknown): string[] {
       : [`${at}.retiredOn: a day as YYYY-MM-DD`]),
     ...(successor === undefined || typeof successor === 'string' ? [] : [`${at}.successor: the id of a model`]),
     ...(referencesMax === undefined || isCount(referencesMax) ? [] : [`${at}.referencesMax: a number, 0 or more`]),
-    ...(isRecord(inputs) ? Object.entries(inputs) : []).flatMap(([name, rule]) =>
-      isRecord(rule) && inputTypes.includes(rule['type'])
-        ? []
-        : [`${at}.inputs.${name}.type: one of ${inputTypes.join(', ')}`],
-    ),
+    ...(isRecord(inputs)
+      ? Object.entries(inputs).flatMap(([name, rule]) => problemsOfRule(`${at}.inputs.${name}`, rule))
+      : [`${at}.inputs: inputs by name`]),
   ]
+}
+
+function problemsOfRule(at: string, rule: unknown): string[] {
+  if (!isRecord(rule) || !inputTypes.includes(rule['type'])) return [`${at}.type: one of ${inputTypes.join(', ')}`]
+  const { enum: choices } = rule
+  const isList = choices === undefined || (Array.isArray(choices) && choices.every(each => typeof each === 'string'))
+  const bounds = ['minimum', 'maximum'].filter(key => !['undefined', 'number'].includes(typeof rule[key]))
+  return [...bounds.map(key => `${at}.${key}: a number`), ...(isList ? [] : [`${at}.enum: a list of texts`])]
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

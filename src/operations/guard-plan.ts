@@ -74,18 +74,16 @@ function guardComposite(
   before: readonly Values[],
   after: readonly Values[],
 ): PlannedComposite {
-  const changes = before.flatMap((values, at) =>
-    Object.entries(values).flatMap(([name, value]): [from: string, to: string][] => {
+  const guard = (text: string, at: number) =>
+    Object.entries(before[at] ?? {}).reduce((rest, [name, value]) => {
       const clean = after[at]?.[name] ?? value
-      return clean === value ? [] : [[showValue(value), showValue(clean)]]
-    }),
-  )
-  const guard = (text: string) => changes.reduce((rest, [from, to]) => rest.replaceAll(from, () => to), text)
+      return clean === value ? rest : rest.replaceAll(showValue(value), () => showValue(clean))
+    }, text)
   const { labels, heading } = composite
   return {
     ...composite,
-    ...(heading && { heading: { ...heading, detail: guard(heading.detail) } }),
-    labels: labels.map(({ caption, detail }) => ({ caption: guard(caption), detail })),
+    ...(heading && { heading: { ...heading, detail: guard(heading.detail, 0) } }),
+    labels: labels.map(({ caption, detail }, at) => ({ caption: guard(caption, at), detail })),
   }
 }
 

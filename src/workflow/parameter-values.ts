@@ -53,7 +53,8 @@ function readValue({ type, min = -Infinity, max = Infinity, choices = [] }: Para
     case 'choice':
       return choices.find(each => each === value) ?? choices.find(each => String(each) === value)
     case 'boolean':
-      return typeof value === 'boolean' ? value : { true: true, false: false }[String(value)]
+      if (typeof value === 'boolean') return value
+      return value === 'true' || value === 'false' ? value === 'true' : undefined
     default: {
       const number = typeof value === 'string' && value !== '' ? Number(value) : value
       const isFit = typeof number === 'number' && Number.isFinite(number) && number >= min && number <= max

@@ -273,6 +273,13 @@ t.test('an entry that cannot be used is refused before anything is asked', async
     [url, { options: { model: {} } }, 'REPLICATE_OPTIONS_INVALID'],
     [url, { options: { models: { flat: {} } } }, 'REPLICATE_OPTIONS_INVALID'],
     [url, { options: { models: { 'a/b': { price: '1', retiredOn: 'soon', else: 1 } } } }, 'REPLICATE_OPTIONS_INVALID'],
+    ...[{ style: { type: 'string', enum: 5 } }, { steps: { type: 'integer', minimum: '1' } }, 'all'].map(
+      (inputs): [string, object, string] => [
+        url,
+        { options: { models: { 'a/b': { inputs } } } },
+        'REPLICATE_OPTIONS_INVALID',
+      ],
+    ),
   ]
   for (const [address, entry, code] of cases) await t.rejects(openFake(address, entry), { code })
 })

@@ -20,7 +20,7 @@ const cases: Record<string, Read> = {
   'only whole numbers': [integer, ['3', 4.5, 1e300], [3], [4.5, 1e300]],
   'choices, those with commas whole': [choice, ['euler,2', 'a, b', 'heun'], ['euler', 2, 'a, b'], ['heun']],
   'a text as it is': [text, ['a, b', 7], ['a, b', '7'], []],
-  switches: [boolean, ['true,false', true, 'yes'], [true, false, true], ['yes']],
+  switches: [boolean, ['true,false', true, 'yes', 'constructor'], [true, false, true], ['yes', 'constructor']],
 }
 
 for (const [title, [parameter, asked, values, wrong]] of Object.entries(cases))
