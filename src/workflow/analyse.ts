@@ -15,7 +15,7 @@ import type { Sampler } from './find-samplers.js'
 import { findSize } from './find-size.js'
 import { findText } from './find-text.js'
 import type { FoundText, Polarity } from './find-text.js'
-import { guessFamily } from './guess-family.js'
+import { foreignModel, guessFamily } from './guess-family.js'
 import { literalBehind } from './literal-behind.js'
 import { isSaveNode, isSampler, isVideoNode } from './node-facts.js'
 import { ask, describeNode, miss, warn } from './questions.js'
@@ -49,7 +49,7 @@ export function analyseGraph(graph: ApiGraph, { hints = {} }: { hints?: Partial<
     ...bindSize(graph, samplers, { among, hints, problems }),
     ...bindReferences(graph, { found: { ...texts, save }, hints, problems }),
     models: findModels(graph, among),
-    ...bindLora(graph, samplers, { hints, problems }),
+    ...bindLora(graph, samplers, { among, hints, problems }),
     save,
   }
   const family = bindFamily(graph, { among, found, hints, problems })
@@ -190,8 +190,17 @@ function bindReferences(
   return {}
 }
 
-function bindLora(graph: ApiGraph, samplers: readonly Sampler[], { hints, problems }: Context): Partial<Binding> {
+function bindLora(
+  graph: ApiGraph,
+  samplers: readonly Sampler[],
+  { among, hints, problems }: Context & { among: ReadonlySet<string> },
+): Partial<Binding> {
   if (hints.lora) return {}
+  const foreign = foreignModel(graph, among)
+  if (foreign !== undefined) {
+    problems.push(warn('lora', 'WORKFLOW_LORA_UNPLACED', `${foreign}: no talent fits, and none is mixed in`))
+    return {}
+  }
   const anchors = samplers.flatMap(({ model }) => (model ? findLoraAnchor(graph, model, 'model') : []))
   const [model] = anchors
   if (!model) {

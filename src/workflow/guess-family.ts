@@ -56,6 +56,12 @@ export function guessFamily(
   return byModelName(graph, models) ?? bySize(graph, size)
 }
 
+/** Why no talent fits the model, as the start of a sentence: its text encoders are those of none of the families. */
+export function foreignModel(graph: ApiGraph, among: ReadonlySet<string>): string | undefined {
+  const guess = byEncoder(graph, among)
+  return guess && !guess.family ? guess.because : undefined
+}
+
 function byEncoder(graph: ApiGraph, among: ReadonlySet<string>): FamilyGuess | undefined {
   for (const node of among) {
     const name = nodeAt(graph, node)?.class_type ?? ''
@@ -65,7 +71,7 @@ function byEncoder(graph: ApiGraph, among: ReadonlySet<string>): FamilyGuess | u
     const because = `${name} loads text encoders of type ${type}`
     const family = Object.hasOwn(familyByEncoderType, type) ? familyByEncoderType[type] : undefined
     if (family) return { family, isCertain: true, because }
-    return { isCertain: false, because: `${because}, which is none of these families` }
+    return { isCertain: false, because: `${because}, which belong to no family known here` }
   }
   return undefined
 }

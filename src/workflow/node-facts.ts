@@ -3,7 +3,10 @@ import { linkAt } from './walk-graph.js'
 
 /** What is known of node classes, core and custom, without asking a server. */
 
-/** Model folders by input name, without the number of several (`clip_name2`, `lora_name_1`); the few classes that use a name for another folder come first. */
+/**
+ * Model folders by input name, without the number of several (`clip_name2`, `lora_name_1`); the few classes that use a name for
+ * another folder come first.
+ */
 const folderByClassInput: Readonly<Record<string, string>> = {
   'CLIPVisionLoader.clip_name': 'clip_vision',
   'UpscaleModelLoader.model_name': 'upscale_models',

@@ -189,6 +189,20 @@ t.test('nothing is replaced without being asked, and nothing is written by a dry
   t.match(outside, { code: 2, err: /name/ })
 })
 
+t.test('models of no known family are bound when theirs is answered, without a place for talents', async t => {
+  const qwen = JSON.stringify(readSample('qwen-image'))
+  const dir = home({ 'qwen.json': qwen })
+  const words = ['qwen.json', '--no-probe', '--family', 'sdxl', ...at]
+  const { answer } = await add(dir, ...words)
+  t.match(answer, { isAdded: true })
+  t.match(answer.problems, [{ code: 'WORKFLOW_LORA_UNPLACED', message: /qwen_image.*no talent fits/ }])
+  t.notMatch(await readFile(join(dir, 'workflows/qwen.binding.yaml'), 'utf8'), /^lora/m)
+  t.match(await foundry(['workflows', 'add', '.', ...at], { cwd: dir }), {
+    code: 2,
+    err: /error [^\s:]+: is not a regular file/,
+  })
+})
+
 t.test('names and file names cannot break out of what is written', async t => {
   const odd = 'odd\nrenderer: evil.json'
   const dir = home({ [odd]: JSON.stringify(plain), 'b.json': JSON.stringify(plain) })

@@ -93,7 +93,12 @@ const cases: Record<
       '21': node('FluxGuidance', { conditioning: ['6', 0], guidance: 4 }),
       '3': node('KSampler', { ...plain['3']?.inputs, positive: ['21', 0] }),
     },
-    problem: { severity: 'error', code: 'WORKFLOW_AMBIGUOUS', path: 'family', message: /type flux2, which is none of/ },
+    problem: {
+      severity: 'error',
+      code: 'WORKFLOW_AMBIGUOUS',
+      path: 'family',
+      message: /type flux2, which belong to no family/,
+    },
   },
   'says that videos are no pictures': {
     graph: { ...changed(plain, {}), '9': node('VHS_VideoCombine', { images: ['8', 0], filename_prefix: 'v' }) },
