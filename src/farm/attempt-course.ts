@@ -78,7 +78,7 @@ export class AttemptCourse {
         const { outputs, timings } = await this.follow(work)
         await failpoint('output-seen')
         const submittedSha256 = told?.submittedSha256
-        await this.harvest(work, outputs, { server: this.host.facts(), submittedSha256, timings })
+        await this.harvest(work, outputs, { ...this.madeBy(), submittedSha256, timings })
         return
       } catch (error) {
         if (signal.aborted) return
@@ -109,7 +109,7 @@ export class AttemptCourse {
     if (!output) return false
     const bytes = await this.fetch(output, signal)
     await this.host.attempts.commit(job, attempt, bytes, {
-      server: this.host.facts(),
+      ...this.madeBy(),
       submittedSha256: undefined,
       timings: believable(timings),
     })
@@ -244,6 +244,10 @@ export class AttemptCourse {
       if (bytes && failure.reason === 'bad-output') await this.host.attempts.keep(job, attempt, bytes)
       await this.host.failed(work, failure)
     }
+  }
+
+  private madeBy(): Pick<RenderedFacts, 'server' | 'isPaid'> {
+    return { server: this.host.facts(), ...(this.host.connection.isPaid && { isPaid: true }) }
   }
 
   private first(outputs: readonly OutputFile[]): OutputFile {
