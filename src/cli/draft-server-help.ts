@@ -19,6 +19,7 @@ Faults, all off by default (also written faults.name=value):
   failOn, crashOn                jobs whose graph has this text fail, take the server down
   postLost, noOutputs            how many of the next jobs are queued unanswered, report no picture
   viewTruncated, wrongSize, black  how many of the next pictures are cut short, of another size, black
+  repeat                         how many of the next pictures are the one before them
   driftFrom, driftBy             from which picture on the character drifts (0: never), and how far, 0–1
   workerDead, silentSockets      true: nothing runs; sockets carry nothing
   prepared, previews             true: one painted picture per size; preview frames while sampling

@@ -79,7 +79,7 @@ export class AttemptCourse {
         const { outputs, timings } = await this.follow(work)
         await failpoint('output-seen')
         const submittedSha256 = told?.submittedSha256
-        await this.harvest(work, outputs, { server: this.host.facts(), submittedSha256, timings })
+        await this.harvest(work, outputs, { ...this.madeBy(), submittedSha256, timings })
         return
       } catch (error) {
         if (signal.aborted) return
@@ -110,7 +110,7 @@ export class AttemptCourse {
     if (!output) return false
     const bytes = await this.fetch(output, signal)
     await this.host.attempts.commit(job, attempt, bytes, {
-      server: this.host.facts(),
+      ...this.madeBy(),
       submittedSha256: undefined,
       timings: believable(timings),
     })
@@ -246,6 +246,10 @@ export class AttemptCourse {
       // The same seed gives the same picture, at its price.
       await this.host.failed(work, isRefused && this.host.connection.isPaid ? inDoubt(failure) : failure)
     }
+  }
+
+  private madeBy(): Pick<RenderedFacts, 'server' | 'isPaid'> {
+    return { server: this.host.facts(), ...(this.host.connection.isPaid && { isPaid: true }) }
   }
 
   private first(outputs: readonly OutputFile[]): OutputFile {

@@ -53,6 +53,8 @@ export interface RenderedFacts {
   server: { name: string; renderer?: string; version?: string }
   submittedSha256: string | undefined
   timings: Record<string, number>
+  /** Its server is paid by the picture. */
+  isPaid?: boolean
 }
 
 const thumbnailSide = 320
@@ -89,6 +91,7 @@ export function commitFacts(
     ],
     timings: facts.timings,
     ...(price && { price }),
+    ...(facts.isPaid && { isPaid: true }),
   }
 }
 

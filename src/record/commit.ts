@@ -13,6 +13,7 @@ import { logicalGraph } from '../workflow/canonical-graph.js'
 import { graphChunk, imageSizeBytesMax, readTrace, requestOf, traceChunk } from './carried-record.js'
 import { type PictureFacts, type PictureWish, readPicture } from './picture.js'
 import { withoutPngText, withoutPngWords, withPngText } from './png-text.js'
+import type { RepeatedPictures } from './repeated-pictures.js'
 import { imageFile, toJsonText, traceFile } from './run-folder.js'
 
 export interface CommitPlace {
@@ -31,6 +32,8 @@ export interface CommitFacts {
   timings: Record<string, number>
   /** What was paid for it. */
   price?: Price
+  /** A new picture would cost again. */
+  isPaid?: boolean
 }
 
 export interface Committed {
@@ -43,18 +46,21 @@ export interface Committed {
 /**
  * Commits one picture: verified, staged, synced, linked under its final name only if nothing is there, traced.
  * Any prefix of these steps is recovered by `adoptPicture`. Answers `kept: false` when another picture was there first;
- * ours then lies in the orphans. Throws OUTPUT_INVALID for bytes that are not the wanted picture.
+ * ours then lies in the orphans. Throws OUTPUT_INVALID for bytes that are not the wanted picture, or are one of `repeated`.
  */
 export async function commitPicture(
   bytes: Buffer,
   job: GraphJob,
   place: CommitPlace,
-  facts: CommitFacts,
+  facts: CommitFacts & { repeated?: RepeatedPictures },
 ): Promise<Committed | { orphan: string }> {
   // Servers write what they were sent beside the job into the picture: one that mixes pictures up is found out.
   const sent = requestOf(bytes)
   if (sent && sent.renderHash !== job.renderHash) throw failure('OUTPUT_INVALID', { reason: 'it is of another job' })
   const picture = await readPicture(bytes, wishOf(job, place))
+  // Drafts need not differ.
+  if (job.target.renderer !== 'draft' && !facts.isPaid)
+    facts.repeated?.check(job.run, { pixelSha256: picture.pixelSha256, seed: job.slot.seed })
   const image = recordedBytes(bytes, job)
   const staged = await stage(image, stagedName(job, facts.attempts.length), place.staging)
   return leavingNothing(staged, () => settle({ path: staged, bytes: image, picture }, job, place, facts))

@@ -6,11 +6,13 @@ import { failure, FoundryError, reasonOf } from '../errors.js'
 import { armFailpoints, type SharedFailpoints } from '../files/failpoint.js'
 import { readBounded } from '../files/read-bounded.js'
 import { takeTurns } from '../files/take-turns.js'
+import type { GraphJob } from '../plan/job.js'
 import { imageSizeBytesMax } from './carried-record.js'
-import { adoptPicture, commitPicture, keepPicture, reusePicture } from './commit.js'
+import { adoptPicture, type CommitFacts, type CommitPlace, commitPicture, keepPicture, reusePicture } from './commit.js'
 import { makeComposite } from './make-composite.js'
 import { type ContactItem, type ContactSheet, renderContactSheet } from './contact-sheet.js'
 import { readPicture } from './picture.js'
+import { RepeatedPictures } from './repeated-pictures.js'
 
 /** Files that a thumbnail is taken from: the kept one, else the picture, else there is none. */
 export interface ThumbnailSource {
@@ -28,10 +30,12 @@ sharp.cache(false)
 /** One sheet after the other: each is large while it is drawn, and runs like to end together. */
 const inTurn = takeTurns<'sheet'>()
 
+const repeated = new RepeatedPictures()
+
 /** What the thread does. Bytes that crossed threads are no `Buffer` any more. */
 const tasks = {
-  commit: (bytes: Uint8Array, ...rest: Tail<Parameters<typeof commitPicture>>) =>
-    commitPicture(bufferOf(bytes), ...rest),
+  commit: (bytes: Uint8Array, job: GraphJob, place: CommitPlace, facts: CommitFacts) =>
+    commitPicture(bufferOf(bytes), job, place, { ...facts, repeated }),
   keep: keepPicture,
   adopt: adoptPicture,
   reuse: reusePicture,
@@ -54,8 +58,6 @@ export interface TaskAnswer {
   value?: unknown
   error?: { code: string; message: string; details: Record<string, unknown> }
 }
-
-type Tail<List extends unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never
 
 async function thumbnail({ kept, image }: ThumbnailSource): Promise<Uint8Array | undefined> {
   if (existsSync(kept)) return readFile(kept)

@@ -106,7 +106,6 @@ t.test('runs of one call folder share its manifest, and drafts leave real pictur
   const real = await startDraftServer({
     isDisguised: true,
     models: { checkpoints: { 'sd_xl_base_1.0.safetensors': { sizeBytes: 1000 } } },
-    faults: { prepared: true },
   })
   t.teardown(() => real.close())
   const dir = t.testdir({ home: { 'foundry.yaml': '' }, run: callFolder() })

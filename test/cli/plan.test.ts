@@ -56,7 +56,6 @@ t.test('a plan shares among servers, and says what one lacks and where to copy i
   const whole = await startDraftServer({
     isDisguised: true,
     models: { checkpoints, loras },
-    faults: { prepared: true },
   })
   const lacking = await startDraftServer({ isDisguised: true, models: { checkpoints, loras: fewer } })
   t.teardown(() => Promise.all([whole.close(), lacking.close()]))
@@ -122,7 +121,7 @@ t.test('a plan shares among servers, and says what one lacks and where to copy i
 
 t.test('a model that is larger than a card is planned for, and rendered by, the server with room', async t => {
   const models = { checkpoints: { 'v1-5-pruned-emaonly-fp16.safetensors': { sizeBytes: 2 ** 20 } } }
-  const start = () => startDraftServer({ isDisguised: true, models, faults: { prepared: true } })
+  const start = () => startDraftServer({ isDisguised: true, models })
   const [small, big] = [await start(), await start()]
   t.teardown(() => Promise.all([small.close(), big.close()]))
   const servers = [

@@ -132,7 +132,6 @@ t.test('a run is of one renderer: where drafts and real servers are listed, the 
   const real = await startDraftServer({
     isDisguised: true,
     models: { checkpoints: { 'v1-5-pruned-emaonly-fp16.safetensors': { sizeBytes: 1000 } } },
-    faults: { prepared: true },
   })
   t.teardown(() => real.close())
   const servers = (...list: string[]) => ({

@@ -109,7 +109,6 @@ t.test(
     const real = await startDraftServer({
       isDisguised: true,
       models: { checkpoints: { 'v1-5-pruned-emaonly-fp16.safetensors': { sizeBytes: 1000 } } },
-      faults: { prepared: true },
     })
     t.teardown(() => real.close())
     const home = join(t.testdir({}), 'home')
@@ -136,6 +135,21 @@ t.test(
     t.equal(made.request.leftOut.length, 3)
   },
 )
+
+t.test('a real server that gives the same picture for other seeds is found out', async t => {
+  const models = { checkpoints: { 'v1-5-pruned-emaonly-fp16.safetensors': { sizeBytes: 1000 } } }
+  const real = await startDraftServer({ isDisguised: true, models })
+  t.teardown(() => real.close())
+  const call = { cwd: t.testdir({ ...files, 'a.json': kit('a') }) }
+  real.setFaults({ repeat: 100 })
+  const words = ['render', 'a.json', '--templates', 'tiny', '--count', '2', '--server', real.url]
+  t.match(await foundryJson<Answer>(words, call), {
+    code: 1,
+    answer: { runs: [{ counts: { done: 1, failed: 1 } }] },
+  })
+  t.equal(real.ledger.length, 5, 'it is tried as often as any other job')
+  t.match((await foundry(['runs', 'show', 'a'], call)).out, /the server repeats itself/)
+})
 
 t.test('exit codes of what goes wrong', async t => {
   const dir = t.testdir({ 'foundry.yaml': '', 'a.json': kit('a'), empty: {} })

@@ -102,7 +102,7 @@ t.test('a server that lacks a model is left out, told once, and the others do th
     options: {
       isDisguised: true,
       models: { checkpoints: Object.fromEntries(names.map(name => [name, { sizeBytes: 9 }])) },
-      faults: { jobMs: 20 },
+      faults: { jobMs: 20, prepared: false },
     },
     entry: { options: {} },
   })

@@ -43,6 +43,7 @@ export const faultRules: Readonly<Record<keyof Faults, Rule>> = {
   noOutputs: count,
   wrongSize: count,
   black: count,
+  repeat: count,
   driftFrom: count,
   driftBy: number(0, 1),
   prepared: yesOrNo,

@@ -77,6 +77,8 @@ export interface Faults {
   wrongSize: number
   /** How many of the next pictures are black. */
   black: number
+  /** How many of the next pictures have the pixels of the one before them. */
+  repeat: number
   /** From this picture on, counted from 1 over the life of the server, the character drifts. 0: never. */
   driftFrom: number
   /** How far it then drifts, 0…1. */
@@ -109,6 +111,7 @@ export const noFaults: Readonly<Faults> = {
   noOutputs: 0,
   wrongSize: 0,
   black: 0,
+  repeat: 0,
   driftFrom: 0,
   driftBy: 0.6,
   prepared: false,
@@ -122,4 +125,4 @@ export function useFault(faults: Faults, name: CountingFault): boolean {
   return true
 }
 
-type CountingFault = 'failNext' | 'postLost' | 'viewTruncated' | 'noOutputs' | 'wrongSize' | 'black'
+type CountingFault = 'failNext' | 'postLost' | 'viewTruncated' | 'noOutputs' | 'wrongSize' | 'black' | 'repeat'

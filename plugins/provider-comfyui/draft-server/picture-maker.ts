@@ -28,6 +28,7 @@ const preparedMax = 32
 export function createPictureMaker(faults: Faults): PictureMaker {
   const prepared = new Map<string, Promise<Buffer>>()
   let ordinal = 0
+  let last: Buffer | undefined
   let previewBytes: Promise<Buffer> | undefined
 
   async function pixels({ look, record, batchIndex }: PictureRequest): Promise<{ png: Buffer; isShared: boolean }> {
@@ -48,7 +49,9 @@ export function createPictureMaker(faults: Faults): PictureMaker {
 
   return {
     async make(request) {
-      const { png, isShared } = await pixels(request)
+      const isRepeated = last !== undefined && useFault(faults, 'repeat')
+      const { png, isShared } = isRepeated && last ? { png: last, isShared: true } : await pixels(request)
+      last = png
       const texts = pngTextChunks(request.texts)
       return { parts: [png.subarray(0, pngHeaderEnd), texts, png.subarray(pngHeaderEnd)], isShared }
     },

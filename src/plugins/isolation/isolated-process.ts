@@ -51,7 +51,10 @@ export class IsolatedProcess {
       windowsHide: true,
     })
     this.child.on('error', error => this.end(`it cannot be started (${reasonOf(error)})`))
-    this.child.on('exit', (code, signal) => this.ended(code, signal))
+    // What it has started may live on, and hold its output open.
+    this.child.on('exit', () => this.child.pid !== undefined && endGroup(this.child.pid))
+    // Only now all that it said was heard.
+    this.child.on('close', (code, signal) => this.closed(code, signal))
     this.child.stdout?.on('data', chunk => this.count(chunk))
     this.child.stderr?.on('data', (chunk: Buffer) => {
       this.isHeapFull ||= chunk.includes('heap out of memory')
@@ -145,9 +148,7 @@ export class IsolatedProcess {
     return waiting
   }
 
-  private ended(code: number | null, signal: NodeJS.Signals | null): void {
-    // What it has started may live on.
-    if (this.child.pid !== undefined) endGroup(this.child.pid)
+  private closed(code: number | null, signal: NodeJS.Signals | null): void {
     if (this.isHeapFull) this.end(`its heap needs more than ${this.options.bounds.heapMiBMax} MiB`)
     else this.end(`its process ended by itself, with ${signal ?? `exit code ${code}`}`)
   }
