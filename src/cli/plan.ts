@@ -29,11 +29,12 @@ export async function planDrops(
   return exitCode
 }
 
-/** What the servers that are there lack would fail in a render; those that are away may come back. */
+/** What gates refuse and what the servers that are there lack would fail in a render; servers that are away may come back. */
 function codeOf({ refused, runs }: PlanAnswer): number {
   if (refused.length > 0) return exitCodes.badInput
   const unfit = runs.flatMap(each => each.unfit ?? [])
-  return unfit.some(({ servers }) => servers.length > 0) ? exitCodes.someFailed : exitCodes.done
+  const isRefused = runs.some(({ gates }) => gates !== undefined && gates.refused.length > 0)
+  return isRefused || unfit.some(({ servers }) => servers.length > 0) ? exitCodes.someFailed : exitCodes.done
 }
 
 function sayRun(run: PlannedRun, terminal: Terminal): void {
@@ -54,6 +55,8 @@ function sayRun(run: PlannedRun, terminal: Terminal): void {
   if (unfit) line('nowhere', `${counted(unfit.slots, 'picture')}: no server can render them now`)
   const told = new Set([...lacks, ...away].map(({ server }) => server))
   for (const { server, reason } of unfit?.servers ?? []) if (!told.has(server)) terminal.say(`    ${server}: ${reason}`)
+  for (const { slots, reason } of run.gates?.refused ?? []) line('gates', `${counted(slots, 'picture')}: ${reason}`)
+  if (run.gates?.redacted) line('gates', `${counted(run.gates.redacted, 'picture')}: words would be redacted`)
   if (toRender > 0) {
     if (endsIn) line('time', describeRange(endsIn))
     if (price !== undefined) line('price', price.toFixed(2))

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { FoundryError } from '../errors.js'
 import type { WaitingGroup } from '../farm/forecast-shapes.js'
+import { dispatchFacts } from '../farm/gated-job.js'
 import { heavyFiles } from '../farm/open-run.js'
 import { RunBacklog } from '../farm/run-backlog.js'
 import type { Job } from '../plan/job.js'
@@ -14,6 +15,7 @@ import { bands } from '../schema/run.js'
 import type { Spend } from '../schema/run-manifest.js'
 import type { ModelUse, Price } from '../schema/trace.js'
 import type { Foundry } from './foundry.js'
+import { type GatePlan, planGates } from './plan-gates.js'
 import { privateTextsIn } from './private-texts.js'
 import { courseOf } from './run-course.js'
 import type { PreparedDrop } from './submit.js'
@@ -32,6 +34,7 @@ export interface PlannedWork {
   held: number
   /** What a paid service asks for what is to render. */
   asks: Spend[]
+  gates: GatePlan
 }
 
 /** Slots that are looked up by their hash in one question. */
@@ -63,6 +66,11 @@ export async function findWork(foundry: Foundry, drop: PreparedDrop, budget: { s
     const slot = ordinal === undefined ? undefined : slotAt(index, ordinal)
     return slot && maker?.make(slot)
   }
+  const factsOf = (group: (typeof groups)[number]) => {
+    const job = sampleOf(group)
+    const words = job && maker?.wordsOf(job.slot)
+    return words && dispatchFacts(job, words)
+  }
   const lacks = await findLacks(foundry, groups, sampleOf)
   const lost = drop.answer.missing?.slots ?? 0
   return {
@@ -72,6 +80,7 @@ export async function findWork(foundry: Foundry, drop: PreparedDrop, budget: { s
     ...(counted.why === undefined ? { reused: reusable.size } : { notCounted: counted.why }),
     toRender: wanted - reusable.size,
     held: known ? known.counts.held : countHeld(drop, isWanted),
+    gates: await planGates(foundry.gates, groups, factsOf),
     asks: addUp(groups.flatMap(group => priceOf(foundry, sampleOf(group), group.waiting))),
   }
 }

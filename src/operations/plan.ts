@@ -3,6 +3,7 @@ import type { RunForecast, Share, Switches, TimeRange } from '../farm/forecast-s
 import { lastEnd } from '../farm/last-end.js'
 import { isOfTheHome } from '../farm/open-run.js'
 import { type DiskNeed, diskFor, measurePictures } from './plan-disk.js'
+import type { GatePlan } from './plan-gates.js'
 import { countedMax, findWork, type PlannedWork } from './plan-work.js'
 import type { Spend } from '../schema/run-manifest.js'
 import type { Foundry } from './foundry.js'
@@ -38,6 +39,8 @@ export interface PlannedRun extends Submitted {
   price?: number
   /** What paid services ask for the pictures that are to be rendered; absent where they cost nothing by the picture. */
   asks?: Spend[]
+  /** What gates of plugins would refuse or change, where they would. */
+  gates?: GatePlan
 }
 
 export interface PlanAnswer {
@@ -116,7 +119,7 @@ function told(lacks: ReadonlyMap<string, readonly string[]>): ReadonlyMap<string
 /** Of what a server lacks, so many things are named. */
 const problemsMax = 20
 
-function describeWork({ groups, lacks, rendered, reused, notCounted, toRender, held, asks }: PlannedWork) {
+function describeWork({ groups, lacks, rendered, reused, notCounted, toRender, held, asks, gates }: PlannedWork) {
   const byServer = new Map<string, { slots: number; problems: Set<string> }>()
   for (const { lane, waiting } of groups) {
     for (const [server, problems] of lacks.get(lane) ?? []) {
@@ -133,6 +136,7 @@ function describeWork({ groups, lacks, rendered, reused, notCounted, toRender, h
     toRender,
     held,
     ...(asks.length > 0 && { asks }),
+    ...((gates.refused.length > 0 || gates.redacted > 0) && { gates }),
     lacks: [...byServer].map(([server, { slots, problems }]) => ({
       server,
       slots,

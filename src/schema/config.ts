@@ -202,7 +202,7 @@ export const configFileSchema = {
           additionalProperties: false,
           required: ['name'],
           properties: {
-            name: nameText,
+            name: { ...nameText, examples: ['bucket'] },
             options: { type: 'object', description: 'Options of the storage; `${NAME}` is taken from the environment' },
           },
         },

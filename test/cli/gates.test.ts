@@ -35,6 +35,8 @@ t.test('what a gate refuses is never sent, and the reason stands with the slot',
     ? { verdict: 'refuse', reason: 'no smoking' } : { verdict: 'pass' } }`
   const call = { cwd: t.testdir(homeWith('gate-own', 'gate', opened)) }
   const before = server.ledger.length
+  const planned = await foundry(['plan', ...words.slice(1)], call)
+  t.match(planned, { code: 1, out: /gates +1 picture: Gate gate-own refuses it: no smoking/ })
   const { code, answer } = await foundryJson<Rendered>(words, call)
   t.match({ code, answer }, { code: 1, answer: { runs: [{ state: 'failed', counts: { failed: 1 } }] } })
   t.equal(server.ledger.length, before, 'nothing was sent')
@@ -44,6 +46,8 @@ t.test('what a gate refuses is never sent, and the reason stands with the slot',
 t.test('what a gate redacts is redacted in what is sent, in the trace and in the picture', async t => {
   const opened = `{ beforeDispatch: () => ({ verdict: 'redact', words: [{ from: 'Hidden Bay', to: 'a bay' }], reason: 'places' }) }`
   const call = { cwd: t.testdir(homeWith('gate-own', 'gate', opened)) }
+  const planned = await foundryJson(['plan', ...words.slice(1)], call)
+  t.match(planned, { code: 0, answer: { runs: [{ gates: { refused: [], redacted: 1 } }] } })
   const { code, answer } = await foundryJson<Rendered>(words, call)
   t.equal(code, 0)
   const images = join(answer.runs[0]?.folder ?? '', 'images', 'a')

@@ -132,7 +132,7 @@ t.test('pictures and traces that were deleted by hand are rendered again, whatev
 
   const crashed = foundry(['render', order, '--home', home], { FOUNDRY_FAILPOINTS: 'accepted=kill@2' })
   t.equal(await crashed.ended, 'SIGKILL')
-  t.match(crashed.stderr(), /lacks or has changed files of 4 pictures .*: they are rendered again/)
+  t.match(crashed.stderr(), /lacks or has changed files of 4 pictures .*: made again/)
   const end = await run('render', order)
   t.equal(end.code, 0, end.said)
   t.match(end.said, /6 of 6 rendered/)
