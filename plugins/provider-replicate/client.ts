@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
-import { hideWords, reasonOf, RenderFailure } from '../../src/plugins/contract.js'
+import { hideWords, joinSignals, reasonOf, RenderFailure } from '../../src/plugins/contract.js'
 import type { Address } from './address.js'
 
 const answerSizeBytesMax = 16 * 1024 * 1024
@@ -153,10 +153,10 @@ export class Client {
   }
 
   async #exchange({ method, url, headers, body, signal, sizeBytesMax = answerSizeBytesMax }: Sent): Promise<Answer> {
+    const limit = joinSignals(signal, AbortSignal.timeout(this.#timeoutMs * exchangeLimits))
     try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs * exchangeLimits)])
       const dispatcher = method === 'POST' ? this.#postAgent : this.#agent
-      const response = await request(url, { method, headers, body: body ?? null, signal: limit, dispatcher })
+      const response = await request(url, { method, headers, body: body ?? null, signal: limit.signal, dispatcher })
       const bytes = await readBody(response.body, sizeBytesMax)
       const announced = Number(response.headers['content-length'] ?? bytes.length)
       if (announced !== bytes.length) throw new RangeError(`${bytes.length} of ${announced} bytes came`)
@@ -167,6 +167,8 @@ export class Client {
       const why = signal.aborted ? 'the exchange was stopped' : this.redact(reasonOf(thrown) || code, {})
       const message = `${this.address.label} did not answer ${method} ${url.pathname}: ${why}`
       throw new RenderFailure(isUnknown ? 'unknown-outcome' : 'unreachable', message, { code }, thrown)
+    } finally {
+      limit.end()
     }
   }
 }

@@ -5,6 +5,7 @@ import {
   type Connection,
   hashJson,
   type Job,
+  joinSignals,
   type JobProblem,
   type OutputFile,
   type Price,
@@ -14,6 +15,7 @@ import {
   type RenderEvent,
   RenderFailure,
   type ServerEntry,
+  withAnySignal,
 } from '../../src/plugins/contract.js'
 import { readAddress } from './address.js'
 import { Client, type RetryTimes } from './client.js'
@@ -112,7 +114,9 @@ class ReplicateConnection implements Connection {
   async probe(signal: AbortSignal): Promise<Probe> {
     const startedAt = performance.now()
     const after = encodeURIComponent(new Date().toISOString())
-    const answer = await this.#client.get(`/predictions?created_after=${after}`, { signal: this.#until(signal) })
+    const answer = await this.#while(signal, until =>
+      this.#client.get(`/predictions?created_after=${after}`, { signal: until }),
+    )
     if (answer.status !== 200) throw failureOfRead(this.#client, answer)
     const models = { replicate: [...this.#models.keys()] }
     return { renderer: 'replicate', models, modelSizes: {}, queueRemaining: 0, tookMs: performance.now() - startedAt }
@@ -122,15 +126,19 @@ class ReplicateConnection implements Connection {
     return Promise.resolve(this.#translate(job).problems)
   }
 
-  async submit(job: Job, attempt: Attempt, signal: AbortSignal): Promise<Receipt> {
+  submit(job: Job, attempt: Attempt, signal: AbortSignal): Promise<Receipt> {
+    return this.#while(signal, until => this.#submit(job, attempt, until))
+  }
+
+  async #submit(job: Job, attempt: Attempt, signal: AbortSignal): Promise<Receipt> {
     const { model, input, problems } = this.#translate(job)
     if (!model || problems.length > 0) throw failureOfProblems(this.#label, problems)
     const seconds = Math.max(deadlineSecondsMin, Math.round(this.#server.jobTimeoutSeconds))
     const route = `/models/${model.id}/predictions`
-    const exchange = { signal: this.#until(signal), headers: { 'cancel-after': `${seconds}s` } }
+    const exchange = { signal, headers: { 'cancel-after': `${seconds}s` } }
     try {
       const wire = await this.#references.toWire(input, job, attempt.promptId)
-      if (exchange.signal.aborted) throw new RenderFailure('unreachable', 'Stopped before it was sent')
+      if (signal.aborted) throw new RenderFailure('unreachable', 'Stopped before it was sent')
       const answer = await this.#client.post(route, { input: wire }, exchange)
       if (answer.status === 404) this.#gone.add(model.id)
       if (answer.status !== 200 && answer.status !== 201 && answer.status !== 202)
@@ -163,14 +171,22 @@ class ReplicateConnection implements Connection {
       lookEveryMs,
       isTaken: (id: string) => own.has(id) || taken.has(id),
     }
-    const prediction = await findCreated(this.#client, search, this.#until(signal))
+    const prediction = await this.#while(signal, until => findCreated(this.#client, search, until))
     if (prediction) return this.#receipt(attempt, { model, input, prediction })
     const message = `Nobody knows whether ${this.#label} has taken it, and its list of predictions does not tell: ${checkHint}`
     throw new RenderFailure('in-doubt', message)
   }
 
   async *follow(attempt: Attempt, signal: AbortSignal): AsyncIterable<RenderEvent> {
-    const until = this.#until(signal)
+    const joined = joinSignals(signal, this.#end.signal)
+    try {
+      yield* this.#follow(attempt, joined.signal)
+    } finally {
+      joined.end()
+    }
+  }
+
+  async *#follow(attempt: Attempt, until: AbortSignal): AsyncIterable<RenderEvent> {
     let isStarted = false
     for (let polls = 0; !until.aborted; polls++) {
       const prediction = await this.#look(attempt, until)
@@ -195,16 +211,17 @@ class ReplicateConnection implements Connection {
   }
 
   /** Asked anew where it lies: an address may have been signed for some minutes only. */
-  async fetch({ subfolder: id, filename }: OutputFile, signal: AbortSignal): Promise<Buffer> {
-    const until = this.#until(signal)
-    const prediction = isPredictionId(id) ? await this.#read(id, until) : undefined
-    const output = prediction?.outputs[Number(filename)]
-    if (output === undefined) throw new RenderFailure('no-output', `The picture is gone from ${this.#label}`)
-    return fetchOutput(this.#client, output, until)
+  fetch({ subfolder: id, filename }: OutputFile, signal: AbortSignal): Promise<Buffer> {
+    return this.#while(signal, async until => {
+      const prediction = isPredictionId(id) ? await this.#read(id, until) : undefined
+      const output = prediction?.outputs[Number(filename)]
+      if (output === undefined) throw new RenderFailure('no-output', `The picture is gone from ${this.#label}`)
+      return fetchOutput(this.#client, output, until)
+    })
   }
 
   async find(attempt: Attempt, signal: AbortSignal): Promise<'queued' | 'running' | 'done' | 'unknown'> {
-    const prediction = await this.#look(attempt, this.#until(signal))
+    const prediction = await this.#while(signal, until => this.#look(attempt, until))
     // Of one that was never taken nothing can be asked; that the service is there is seen all the same.
     if (this.#remoteOf(attempt) === undefined) await this.probe(signal)
     if (!prediction) return 'unknown'
@@ -215,7 +232,11 @@ class ReplicateConnection implements Connection {
   async cancel(attempt: Attempt, signal: AbortSignal): Promise<'gone' | 'ran' | 'unknown'> {
     const id = this.#remoteOf(attempt)
     if (id === undefined) return 'unknown'
-    const limit = AbortSignal.any([this.#until(signal), AbortSignal.timeout(this.#times.cancelMsMax)])
+    const limit = AbortSignal.timeout(this.#times.cancelMsMax)
+    return withAnySignal([signal, this.#end.signal, limit], any => this.#cancel(id, any))
+  }
+
+  async #cancel(id: string, limit: AbortSignal): Promise<'gone' | 'ran' | 'unknown'> {
     try {
       await this.#client.post(`/predictions/${id}/cancel`, undefined, { signal: limit })
       for (;;) {
@@ -246,8 +267,9 @@ class ReplicateConnection implements Connection {
     return this.#client.address.label
   }
 
-  #until(signal: AbortSignal): AbortSignal {
-    return AbortSignal.any([signal, this.#end.signal])
+  /** Also ends when the connection is closed. */
+  #while<Value>(signal: AbortSignal, act: (until: AbortSignal) => Promise<Value>): Promise<Value> {
+    return withAnySignal([signal, this.#end.signal], act)
   }
 
   #translate(job: Job): SentInput {

@@ -9,6 +9,7 @@ import { describeTried } from '../farm/describe-tried.js'
 import type { TimeRange } from '../farm/forecast-shapes.js'
 import { lastEnd } from '../farm/last-end.js'
 import { pause } from '../farm/signal.js'
+import { withAnySignal } from '../files/join-signals.js'
 import type { RunSummary } from '../operations/run-summary.js'
 import type { Submission } from '../operations/submission.js'
 import type { Submitted } from '../operations/submit.js'
@@ -319,7 +320,8 @@ async function nextNews({ own }: Door, stop: AbortSignal): Promise<void> {
   const news = new AbortController()
   const stopListening = own?.foundry.ledger.listen(event => event.kind === 'run-finished' && news.abort())
   try {
-    await Promise.race([pause(pollMs, AbortSignal.any([stop, news.signal])), ...(own ? [own.broken] : [])])
+    const paused = withAnySignal([stop, news.signal], signal => pause(pollMs, signal))
+    await Promise.race([paused, ...(own ? [own.broken] : [])])
   } finally {
     stopListening?.()
   }

@@ -1,5 +1,6 @@
 import { reasonOf } from '../errors.js'
 import { failpoint } from '../files/failpoint.js'
+import { withAnySignal } from '../files/join-signals.js'
 import type { Job } from '../plan/job.js'
 import { type Attempt, type Connection, type OutputFile, type RenderEvent, RenderFailure } from '../plugins/contract.js'
 import type { ServerEntry } from '../schema/config.js'
@@ -189,7 +190,7 @@ export class AttemptCourse {
       timer ??= setTimeout(() => limit.abort(), this.host.limitMs(job)).unref()
     }
     try {
-      return await this.outcome({ job, attempt, signal: AbortSignal.any([signal, limit.signal]) }, begin)
+      return await withAnySignal([signal, limit.signal], both => this.outcome({ job, attempt, signal: both }, begin))
     } catch (error) {
       if (!limit.signal.aborted || signal.aborted) throw error
       const outcome = await connection.cancel(attempt, signal)

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { reasonOf } from '../errors.js'
+import { withAnySignal } from '../files/join-signals.js'
 import type { Connection, Probe } from '../plugins/contract.js'
 import type { ServerState } from './worker-host.js'
 
@@ -51,7 +52,7 @@ export class Presence {
   async look(limitMs = probeLimitMs): Promise<Probe | undefined> {
     const { server, connection, end, log } = this.host
     try {
-      const probe = await connection.probe(AbortSignal.any([end, AbortSignal.timeout(limitMs)]))
+      const probe = await withAnySignal([end, AbortSignal.timeout(limitMs)], limit => connection.probe(limit))
       const isNews = !this.isReady
       this.probe = probe
       this.heard()

@@ -1,3 +1,4 @@
+import { joinSignals, withAnySignal } from '../files/join-signals.js'
 import type { Job } from '../plan/job.js'
 import { type Attempt, type Connection, RenderFailure } from '../plugins/contract.js'
 import type { Signal } from './signal.js'
@@ -54,7 +55,9 @@ export class Works {
 
   begin(job: Job, attempt: Attempt, beganAt: number | undefined): Work {
     const giveUp = new AbortController()
-    const work = { job, attempt, beganAt, giveUp, signal: AbortSignal.any([this.host.end, giveUp.signal]) }
+    // `end` gives it up, which lets go of both.
+    const { signal } = joinSignals(this.host.end, giveUp.signal)
+    const work = { job, attempt, beganAt, giveUp, signal }
     this.open.set(job.id, work)
     return work
   }
@@ -123,8 +126,9 @@ export class Works {
   private async cancelWork(work: Work): Promise<void> {
     const { connection, isReady, look, changed } = this.host
     work.cancelledAt = performance.now()
-    const limit = AbortSignal.any([work.signal, AbortSignal.timeout(cancelMsMax)])
-    const outcome = await connection.cancel(work.attempt, limit).catch(() => 'unknown')
+    const signals = [work.signal, AbortSignal.timeout(cancelMsMax)]
+    const cancelling = withAnySignal(signals, limit => connection.cancel(work.attempt, limit))
+    const outcome = await cancelling.catch(() => 'unknown')
     if (outcome !== 'unknown' || work.signal.aborted) return
     await look(cancelMsMax)
     while (!isReady() && this.isOpen(work) && !work.signal.aborted) {

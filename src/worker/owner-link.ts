@@ -1,6 +1,7 @@
 import { request } from 'undici'
 import { failure, FoundryError, reasonOf } from '../errors.js'
 import { pause } from '../farm/signal.js'
+import { joinSignals } from '../files/join-signals.js'
 
 const exchangeMsMax = 15_000
 const retryMsMin = 100
@@ -16,7 +17,7 @@ export class OwnerLink {
 
   /** One question. Throws OWNER_AWAY where nobody can answer now, and with its code what the owner refuses. */
   async ask<Answer>(what: string, body: object, signal?: AbortSignal): Promise<Answer> {
-    const limit = AbortSignal.timeout(exchangeMsMax)
+    const limit = joinSignals(AbortSignal.timeout(exchangeMsMax), ...(signal ? [signal] : []))
     try {
       const response = await request(`${this.url}/work/${what}`, {
         method: 'POST',
@@ -25,7 +26,7 @@ export class OwnerLink {
           ...(this.token !== undefined && { authorization: `Bearer ${this.token}` }),
         },
         body: JSON.stringify(body),
-        signal: signal ? AbortSignal.any([limit, signal]) : limit,
+        signal: limit.signal,
       })
       const answer = (await response.body.json()) as { error?: { code: string; message: string; details?: object } }
       if (response.statusCode < 400) return answer as Answer
@@ -37,6 +38,8 @@ export class OwnerLink {
     } catch (error) {
       if (error instanceof FoundryError) throw error
       throw this.away(reasonOf(error), error)
+    } finally {
+      limit.end()
     }
   }
 

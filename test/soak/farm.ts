@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { quantile } from '../bench/bench.js'
 import type { ExpectedAct } from '../recovery/check-acts.js'
@@ -22,6 +23,7 @@ const listP95MsMax = 200
 const slopeMbPerHourMax = 5
 /** Before, memory is still filled with what stays; over less than an hour, the slope is noise. */
 const warmUpShare = 0.25
+const looksPerMinute = 6
 /** Of as many minutes the least counts: memory comes down to what is held once in a while, and is above it by chance. */
 const floorMinutes = 5
 const slopeMinutesMin = 60
@@ -40,12 +42,11 @@ for (let at = 1; at <= servers; at++)
 makeHome(home, { slots: 0, servers: drafts.map(({ url }, at) => ({ name: `gpu${at + 1}`, url })) })
 // As the systemd unit starts it, but that its garbage is collected at known times.
 const flags = ['--expose-gc', '--import', new URL('collect-garbage.js', import.meta.url).href]
-const daemon = await startDaemon(home, { MALLOC_ARENA_MAX: '2' }, flags)
+const memoryFile = `${place}/memory.jsonl`
+const daemon = await startDaemon(home, { MALLOC_ARENA_MAX: '2', FOUNDRY_SOAK_MEMORY: memoryFile }, flags)
 const url = apiUrlOf(home)
 const acts: ExpectedAct[] = []
 const listMs: number[] = []
-/** The least of each minute: what a contact sheet takes for a moment is no growth. */
-const memory: { minute: number; mb: number; heapMb: number }[] = []
 const counts = { orders: 0, cancelled: 0, changed: 0, removed: 0 }
 const begin = performance.now()
 const minute = () => (performance.now() - begin) / 60_000
@@ -62,15 +63,12 @@ for (let turn = 1; minute() < soak.minutes; turn++) {
     counts.changed += await act('run-changed', changed.run, 'POST', 'priority', { weight: 1 + (turn % weightMax) })
   for (const { run, state } of runs)
     if (['done', 'cancelled'].includes(state)) counts.removed += await act('run-removed', run, 'DELETE', '')
-  const now = { minute: Math.floor(minute()), ...(await memoryMb()) }
-  const last = memory.at(-1)
-  if (last?.minute !== now.minute) memory.push(now)
-  else Object.assign(last, { mb: Math.min(last.mb, now.mb), heapMb: Math.min(last.heapMb, now.heapMb) })
   await sleep(2000)
 }
 for (const { run, state } of await list()) if (!isEnded(state)) await act('run-cancelled', run, 'POST', 'cancel')
 while ((await list()).some(({ state }) => !isEnded(state))) await sleep(200)
 const told = await toldCounts(home)
+const memory = readMemory(memoryFile)
 // The snapshot of a long soak replaces the events of acts, and keeps the audit.
 const { total: audited } = (await (await fetch(`${url}/audit?limit=1`)).json()) as { total: number }
 daemon.child.kill('SIGTERM')
@@ -124,15 +122,30 @@ async function act(kind: ExpectedAct['kind'], run: string, method: string, path:
   return 1
 }
 
-async function memoryMb(): Promise<{ mb: number; heapMb: number }> {
-  const text = await (await fetch(`${url}/metrics`)).text()
-  const read = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]) / 2 ** 20
-  return { mb: read('process_resident_memory_bytes'), heapMb: read('nodejs_heap_size_used_bytes') }
+interface Memory {
+  minute: number
+  mb: number
+  heapMb: number
+}
+
+/** The least of each minute: what a contact sheet takes for a moment is no growth. */
+function readMemory(file: string): Memory[] {
+  const lines = readFileSync(file, 'utf8').trim().split('\n')
+  const looks = lines.map(line => JSON.parse(line) as { rss: number; heapUsed: number })
+  const minutes = Array.from({ length: Math.floor(looks.length / looksPerMinute) }, (_, minute) =>
+    looks.slice(minute * looksPerMinute, (minute + 1) * looksPerMinute),
+  )
+  const least = (bytes: number[]) => Math.min(...bytes) / 2 ** 20
+  return minutes.map((of, minute) => ({
+    minute,
+    mb: least(of.map(({ rss }) => rss)),
+    heapMb: least(of.map(({ heapUsed }) => heapUsed)),
+  }))
 }
 
 /** The least of each `floorMinutes`. */
-function floorsOf(points: typeof memory): typeof memory {
-  const floors = new Map<number, (typeof memory)[number]>()
+function floorsOf(points: readonly Memory[]): Memory[] {
+  const floors = new Map<number, Memory>()
   for (const point of points) {
     const at = Math.floor(point.minute / floorMinutes)
     if (point.mb < (floors.get(at)?.mb ?? Infinity)) floors.set(at, point)
