@@ -43,7 +43,8 @@ makeHome(home, { slots: 0, servers: drafts.map(({ url }, at) => ({ name: `gpu${a
 // As the systemd unit starts it, but that its garbage is collected at known times.
 const flags = ['--expose-gc', '--import', new URL('collect-garbage.js', import.meta.url).href]
 const memoryFile = `${place}/memory.jsonl`
-const daemon = await startDaemon(home, { MALLOC_ARENA_MAX: '2', FOUNDRY_SOAK_MEMORY: memoryFile }, flags)
+const malloc = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' }
+const daemon = await startDaemon(home, { ...malloc, FOUNDRY_SOAK_MEMORY: memoryFile }, flags)
 const url = apiUrlOf(home)
 const acts: ExpectedAct[] = []
 const listMs: number[] = []
