@@ -4,7 +4,7 @@ import { fillPrivate, joinWords } from '../mixing/clean-words.js'
 import type { Fragment, Mix, PlannedWorkflow, RunPlan, Series } from '../schema/run.js'
 import type { ModelUse, RequestPart } from '../schema/trace.js'
 import type { ApiGraph } from '../workflow/api-graph.js'
-import { bindSeed, prepareBinding, type PreparedGraph } from '../workflow/bind.js'
+import { bindSeed, fitSeed, prepareBinding, type PreparedGraph } from '../workflow/bind.js'
 import { logicalGraph } from '../workflow/canonical-graph.js'
 import { keepsSize } from '../workflow/keeps-size.js'
 import { settledParameters } from '../workflow/parameter-values.js'
@@ -44,7 +44,7 @@ interface Prepared {
   graph: PreparedGraph
   models: ModelUse[]
   modelSet: string
-  request: Omit<RequestPart, 'slot' | 'job' | 'renderHash' | 'index' | 'logicalSha256' | 'seed'>
+  request: Omit<RequestPart, 'slot' | 'job' | 'renderHash' | 'index' | 'logicalSha256' | 'seed' | 'fittedSeed'>
   isPrivate: boolean
   isSizeKnown: boolean
   words: JobWords
@@ -166,6 +166,7 @@ function prepare(context: JobContext, slot: Slot, change?: (text: string) => str
 function finish(context: JobContext, prepared: Prepared, slot: Slot): GraphJob {
   const { workflow, series, mix, models, request } = prepared
   const graph = bindSeed(prepared.graph, slot.seed)
+  const fittedSeed = fitSeed(workflow.binding, slot.seed)
   const logical = logicalGraph(graph, workflow.binding.save)
   const renderHash = hashJson({
     renderer: context.plan.renderer,
@@ -202,6 +203,7 @@ function finish(context: JobContext, prepared: Prepared, slot: Slot): GraphJob {
       index: slot.index,
       logicalSha256: hashJson(logical),
       seed: slot.seed,
+      ...(fittedSeed !== slot.seed && { fittedSeed }),
     },
   }
 }

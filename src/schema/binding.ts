@@ -43,6 +43,14 @@ export const bindingSchema = {
     positive: { ...inputs, minItems: 1, description: 'Texts that receive the prompt' },
     negative: { ...inputs, description: 'Texts that receive the negative prompt; none where the model takes none' },
     seed: { ...inputs, minItems: 1 },
+    seedMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 2 ** 53 - 1,
+      examples: [4294967295],
+      description:
+        'The largest seed that these inputs take: a larger one is folded into the range, which the trace tells',
+    },
     width: inputs,
     height: inputs,
     batch: { ...inputs, description: 'Batch sizes: always set to 1, so that every picture has its own seed' },

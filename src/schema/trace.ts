@@ -94,6 +94,7 @@ export const requestPartSchema = {
     positive: { ...words, description: 'Fragments with sources; for private text the hash of the whole prompt' },
     negative: { type: 'array', items: fragmentSchema },
     seed: { type: 'integer' },
+    fittedSeed: { type: 'integer', description: 'What the graph has of it, where the workflow takes none that large' },
     width: { type: 'integer' },
     height: { type: 'integer' },
     sampler: { type: 'object', description: 'steps, cfg, sampler, scheduler as found in the graph' },

@@ -25,7 +25,7 @@ export interface StableValues {
 /** A graph that lacks only its seed. */
 export interface PreparedGraph {
   graph: ApiGraph
-  seed: readonly InputRef[]
+  binding: Pick<Binding, 'seed' | 'seedMax'>
 }
 
 /**
@@ -61,14 +61,19 @@ export function prepareBinding(graph: ApiGraph, binding: Binding, values: Stable
     const value = values.parameters?.[name]
     if (value !== undefined) setInputs(result, [ref], value)
   }
-  return { graph: result, seed: binding.seed }
+  return { graph: result, binding }
 }
 
 /** The prepared graph with this seed, an integer from 0 to 2^53-1. */
-export function bindSeed({ graph, seed: refs }: PreparedGraph, seed: number): ApiGraph {
+export function bindSeed({ graph, binding }: PreparedGraph, seed: number): ApiGraph {
   const result = { ...graph }
-  setInputs(result, refs, seed)
+  setInputs(result, binding.seed, fitSeed(binding, seed))
   return result
+}
+
+/** What a graph has of a seed, where it takes none that large. */
+export function fitSeed({ seedMax }: Pick<Binding, 'seedMax'>, seed: number): number {
+  return seedMax === undefined ? seed : seed % (seedMax + 1)
 }
 
 /** Replaces nodes of a graph that is a copy of ours; the nodes themselves are shared with others and stay as they are. */

@@ -179,3 +179,13 @@ t.test('promptIdOf is a canonical UUID, one for each attempt of a job', async t 
   for (const id of ids) t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
   t.equal(promptIdOf('n', 'j1', 1), ids[0])
 })
+
+t.test('the trace tells a seed that was too large for its workflow', async t => {
+  const plan = withWorkflow(({ binding }) => Object.assign(binding, { seedMax: 9 }))
+  const { request, slot, graph } = jobOf(plan)
+  t.ok(slot.seed > 9)
+  t.match(request, { seed: slot.seed, fittedSeed: slot.seed % 10 })
+  t.match(graph, { '4': { inputs: { seed: slot.seed % 10 } } })
+  t.strictSame(validateValue(requestPartSchema, structuredClone(request)).problems, [])
+  t.notOk('fittedSeed' in jobOf().request, 'nothing is told where it fits')
+})

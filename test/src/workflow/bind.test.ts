@@ -229,3 +229,17 @@ t.test('samplerFacts tells nothing of a binding without settings', async t => {
   const { family, positive, seed, save } = binding
   t.same(samplerFacts(graph, { family, positive, seed, save }), {})
 })
+
+t.test('a seed beyond what the inputs take is folded into their range', async t => {
+  const graph = readSample('sd15-plain')
+  const { binding } = analyseGraph(graph)
+  if (!binding) throw new TypeError('it is not bound')
+  const seedIn = (seedMax: number | undefined, seed: number) => {
+    const result = bindSeed(prepareBinding(graph, { ...binding, ...(seedMax && { seedMax }) }, values), seed)
+    return binding.seed.map(({ node, input }) => result[node]?.inputs[input])
+  }
+  t.strictSame(seedIn(undefined, 2 ** 53 - 1), [2 ** 53 - 1])
+  t.strictSame(seedIn(2 ** 31 - 1, 2 ** 31 - 1), [2 ** 31 - 1])
+  t.strictSame(seedIn(2 ** 31 - 1, 2 ** 31), [0])
+  t.strictSame(seedIn(2 ** 31 - 1, 2 ** 53 - 1), [2 ** 31 - 1])
+})
