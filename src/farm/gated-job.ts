@@ -19,10 +19,10 @@ export async function makeGatedJob(
   return redaction ? maker.make(slot, redaction) : job
 }
 
-export function dispatchFacts(job: Job, { positive, negative }: JobWords): DispatchFacts {
+export function dispatchFacts(job: Job, { positive, negative, parameters }: JobWords): DispatchFacts {
   const { run, slot, target, width, height, loras } = job
   const talents = loras.map(({ talent, effective }) => ({ id: talent, weight: effective }))
-  return { run, ...slotFacts(slot), ...target, width, height, positive, negative, talents }
+  return { run, ...slotFacts(slot), ...target, width, height, positive, negative, parameters, talents }
 }
 
 export function pictureFacts(job: Job, { number }: Attempt, of: { server: string; bytes: Uint8Array }): PictureFacts {

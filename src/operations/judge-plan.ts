@@ -4,6 +4,7 @@ import { forbiddenWordsGate } from '../plugins/gates/forbidden-words.js'
 import { licenceGate } from '../plugins/gates/licence.js'
 import type { PersonaKit } from '../schema/persona-kit.js'
 import type { Mix, RunPlan, Series } from '../schema/run.js'
+import { settledParameters, textParameters } from '../workflow/parameter-values.js'
 
 export interface JudgingContext {
   kits: readonly PersonaKit[]
@@ -24,8 +25,8 @@ export function judgePlan(plan: RunPlan, { kits, licences, use }: JudgingContext
       ...(kit ? [['WORDS_FORBIDDEN', forbiddenWordsGate(forbiddenBy(kit))] as [string, Judge]] : []),
       ...(licence ? [['LICENCE_FORBIDS', licence] as [string, Judge]] : []),
     ]
-    return series.mixes.flatMap(mix =>
-      gates.flatMap(([code, judge]) => toProblems(code, judge(factsOf(plan, series, mix)))),
+    return series.mixes.flatMap((mix, at) =>
+      gates.flatMap(([code, judge]) => toProblems(code, judge(factsOf(plan, series, at, mix)))),
     )
   })
   return [...new Map(problems.map(each => [each.message, each])).values()]
@@ -38,7 +39,9 @@ function forbiddenBy({ dot_id: id, phrasebook, boundaries }: PersonaKit) {
 }
 
 /** No slot yet: one mix stands for all of its pictures. */
-function factsOf(plan: RunPlan, series: Series, { positive, negative, loras }: Mix): DispatchFacts {
+function factsOf(plan: RunPlan, series: Series, at: number, { positive, negative, loras }: Mix): DispatchFacts {
+  const binding = plan.workflows[series.workflow]?.binding
+  const set = series.parameters?.[at % series.variations.length]
   const { subject, template, workflow, width, height } = series
   return {
     run: '',
@@ -54,6 +57,7 @@ function factsOf(plan: RunPlan, series: Series, { positive, negative, loras }: M
     height,
     positive,
     negative,
+    parameters: binding ? textParameters(binding, settledParameters(binding, set)) : {},
     talents: loras.map(({ talent, effective }) => ({ id: talent, weight: effective })),
   }
 }

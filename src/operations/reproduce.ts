@@ -116,7 +116,10 @@ async function jobOfPicture(foundry: Foundry, request: RequestPart, bytes: Buffe
 /** A picture is made again as it was, or not at all: what a gate would redact now is not sent. */
 async function askAgain(gates: Gates | undefined, job: Job): Promise<void> {
   const { positive, negative } = job.request
-  const words = { positive: Array.isArray(positive) ? positive : [], negative }
+  // The trace has no types: a choice is judged like a text.
+  const texts = Object.entries(job.request.parameters ?? {}).filter(([, value]) => typeof value === 'string')
+  const parameters = Object.fromEntries(texts.map(([name, value]) => [name, String(value)]))
+  const words = { positive: Array.isArray(positive) ? positive : [], negative, parameters }
   const redaction = await gates?.beforeDispatch(dispatchFacts(job, words))
   if (redaction) throw failure('GATE_REFUSED', { gate: 'of this home', reason: 'it has words that are redacted now' })
 }

@@ -7,7 +7,7 @@ import type { ApiGraph } from '../workflow/api-graph.js'
 import { bindSeed, fitSeed, prepareBinding, type PreparedGraph } from '../workflow/bind.js'
 import { logicalGraph } from '../workflow/canonical-graph.js'
 import { keepsSize } from '../workflow/keeps-size.js'
-import { settledParameters } from '../workflow/parameter-values.js'
+import { settledParameters, textParameters } from '../workflow/parameter-values.js'
 import { samplerFacts } from '../workflow/sampler-facts.js'
 import { modelSetOf, modelsOf } from './affinity.js'
 import type { GraphJob, Slot } from './job.js'
@@ -34,6 +34,8 @@ export interface JobMaker {
 export interface JobWords {
   positive: readonly Fragment[]
   negative: readonly Fragment[]
+  /** Texts that parameters are set to, by their names. */
+  parameters: Readonly<Record<string, string>>
 }
 
 /** What the slots of one view and variation share. */
@@ -104,7 +106,9 @@ function prepare(context: JobContext, slot: Slot, change?: (text: string) => str
     change ? words.map(each => ({ ...each, text: change(each.text) })) : [...words]
   const positive = changed(fillPrivate(mix.positive, { persona: text, transcript: text }))
   const negative = changed(mix.negative)
-  const parameters = settledParameters(workflow.binding, series.parameters?.[slot.variation])
+  const settled = settledParameters(workflow.binding, series.parameters?.[slot.variation])
+  const texts = textParameters(workflow.binding, settled, change)
+  const parameters = { ...settled, ...texts }
   const graph = prepareBinding(source, workflow.binding, {
     parameters,
     references: (series.references ?? []).map(({ sha256 }) => sha256),
@@ -130,7 +134,7 @@ function prepare(context: JobContext, slot: Slot, change?: (text: string) => str
     models,
     modelSet: modelSetOf(models),
     isPrivate,
-    words: { positive, negative },
+    words: { positive, negative, parameters: texts },
     // A hosted service rounds sides as it likes.
     isSizeKnown: workflow.binding.renderer === undefined && keepsSize(source, workflow.binding),
     request: {

@@ -227,6 +227,8 @@ export interface DispatchFacts extends SlotFacts {
   height: number
   positive: readonly Fragment[]
   negative: readonly Fragment[]
+  /** Texts that parameters of the workflow are set to, by their names. */
+  parameters: Readonly<Record<string, string>>
   talents: readonly { id: string; weight: number }[]
 }
 

@@ -156,5 +156,6 @@ function toRedaction(words: readonly { from: string; to: string }[]): Redaction 
 
 function redacted(facts: DispatchFacts, redaction: Redaction): DispatchFacts {
   const clean = <Words extends { text: string }>(each: Words) => ({ ...each, text: redaction(each.text) })
-  return { ...facts, positive: facts.positive.map(clean), negative: facts.negative.map(clean) }
+  const parameters = Object.fromEntries(Object.entries(facts.parameters).map(([name, text]) => [name, redaction(text)]))
+  return { ...facts, positive: facts.positive.map(clean), negative: facts.negative.map(clean), parameters }
 }

@@ -41,6 +41,20 @@ export function settledParameters(
   )
 }
 
+/** Those of them that are texts, which may say anything; each as `change` makes it. */
+export function textParameters(
+  { parameters = {} }: Binding,
+  values: Readonly<Record<string, ParameterValue>>,
+  change: (text: string) => string = text => text,
+): Record<string, string> {
+  const texts = Object.entries(values).flatMap(([name, value]): [string, string][] =>
+    typeof value === 'string' && Object.hasOwn(parameters, name) && parameters[name]?.type === 'text'
+      ? [[name, change(value)]]
+      : [],
+  )
+  return Object.fromEntries(texts)
+}
+
 function splitValue({ type, choices = [] }: Parameter, value: ParameterValue): ParameterValue[] {
   const isOne = typeof value !== 'string' || type === 'text' || choices.includes(value)
   return isOne ? [value] : value.split(',').map(each => each.trim())

@@ -126,6 +126,7 @@ function factsOf(text: string): DispatchFacts {
     height: 64,
     positive: [{ text, source: 'persona.description' }],
     negative: [{ text: 'blurry', source: 'style' }],
+    parameters: {},
     talents: [],
   }
 }

@@ -13,8 +13,9 @@ export function forbiddenWordsGate(forbidden: readonly ForbiddenWords[]): (facts
     const plain = toPlain(words)
     return plain === '  ' ? [] : [{ words, source, plain }]
   })
-  return ({ positive }) => {
-    for (const { text, source: place } of positive) {
+  return ({ positive, parameters }) => {
+    const asked = Object.entries(parameters).map(([name, text]) => ({ text, source: `parameter ${name}` }))
+    for (const { text, source: place } of [...positive, ...asked]) {
       const plain = toPlain(text)
       const found = forms.find(form => plain.includes(form.plain))
       if (found)

@@ -84,3 +84,15 @@ t.test('judgePlan passes a talent without a licence, and a subject without a kit
   t.strictSame(judge('a gun', { kits: [] }), [])
   t.end()
 })
+
+t.test('what a text parameter says is judged like a prompt', async t => {
+  const whole = plan('a keeper')
+  const parameters = { more: { node: '1', input: 'text', type: 'text' as const } }
+  Object.assign(whole, { workflows: { w: { family: 'sd15', binding: { parameters } } } })
+  const [series] = whole.series
+  if (!series) throw new TypeError('no series')
+  series.parameters = [{ more: 'with a Gun' }]
+  const kit = { dot_id: 'mara', version: '1.0.0', boundaries: { words: ['gun'] } }
+  const problems = judgePlan(whole, { kits: [kit], licences: new Map(), use: undefined })
+  t.match(problems, [{ code: 'WORDS_FORBIDDEN', message: /"gun" stands in parameter more/i }])
+})

@@ -14,6 +14,7 @@ const facts: DispatchFacts = {
   height: 64,
   positive: [{ text: 'a red coat, a red hat', source: 'persona.description' }],
   negative: [{ text: 'red', source: 'style' }],
+  parameters: {},
   talents: [],
 }
 const picture: PictureFacts = { ...slot, server: 'one', attempt: 1, bytes: Buffer.from('picture') }
