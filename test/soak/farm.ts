@@ -17,7 +17,6 @@ const servers = 6
 const slotsEach = 150
 const runsMax = 20
 const stormEvery = 12
-/** The same again would be no act. */
 const weightMax = 90
 const listP95MsMax = 200
 const slopeMbPerHourMax = 5
@@ -48,6 +47,7 @@ const daemon = await startDaemon(home, { ...malloc, FOUNDRY_SOAK_MEMORY: memoryF
 const url = apiUrlOf(home)
 const acts: ExpectedAct[] = []
 const listMs: number[] = []
+const weights = new Map<string, number>()
 const counts = { orders: 0, cancelled: 0, changed: 0, removed: 0 }
 const begin = performance.now()
 const minute = () => (performance.now() - begin) / 60_000
@@ -60,8 +60,12 @@ for (let turn = 1; minute() < soak.minutes; turn++) {
     for (const { run } of open.filter(() => random(2) === 0))
       counts.cancelled += await act('run-cancelled', run, 'POST', 'cancel')
   const changed = open[random(open.length)]
-  if (changed)
-    counts.changed += await act('run-changed', changed.run, 'POST', 'priority', { weight: 1 + (turn % weightMax) })
+  // That of a new run is 1, and the same again would be no act.
+  const weight = 2 + (turn % weightMax)
+  if (changed && weights.get(changed.run) !== weight) {
+    weights.set(changed.run, weight)
+    counts.changed += await act('run-changed', changed.run, 'POST', 'priority', { weight })
+  }
   for (const { run, state } of runs)
     if (['done', 'cancelled'].includes(state)) counts.removed += await act('run-removed', run, 'DELETE', '')
   await sleep(2000)
