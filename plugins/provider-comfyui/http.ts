@@ -1,5 +1,5 @@
 import { type Dispatcher, Pool } from 'undici'
-import { reasonOf, RenderFailure } from '../../src/plugins/contract.js'
+import { joinSignals, reasonOf, RenderFailure } from '../../src/plugins/contract.js'
 import type { Address } from './address.js'
 import { parseJson } from './json.js'
 
@@ -202,23 +202,17 @@ interface TimeLimit {
   end(): void
 }
 
-/** A signal that also ends after a time. Written by hand because `AbortSignal.any` keeps listeners on long-lived signals. */
+/** A signal that also ends after a time. */
 function limitTime(outer: AbortSignal, limitMs: number): TimeLimit {
-  const controller = new AbortController()
-  let isOver = false
-  const stop = (): void => controller.abort(outer.reason)
-  if (outer.aborted) stop()
-  outer.addEventListener('abort', stop, { once: true })
-  const timer = setTimeout(() => {
-    isOver = true
-    controller.abort()
-  }, limitMs)
+  const limit = new AbortController()
+  const joined = joinSignals(outer, limit.signal)
+  const timer = setTimeout(() => limit.abort(), limitMs)
   return {
-    signal: controller.signal,
-    isOver: () => isOver,
+    signal: joined.signal,
+    isOver: () => limit.signal.aborted,
     end() {
       clearTimeout(timer)
-      outer.removeEventListener('abort', stop)
+      joined.end()
     },
   }
 }

@@ -2,6 +2,7 @@ import {
   type Job,
   type ProviderHost,
   type Reference,
+  referenceExtensions,
   referenceName,
   RenderFailure,
 } from '../../src/plugins/contract.js'
@@ -10,7 +11,6 @@ import { uploadPicture } from './upload.js'
 
 /** Pictures that are remembered to lie on a server. */
 const rememberedMax = 1000
-const extensions = { png: 'png', jpeg: 'jpg', webp: 'webp' } as const
 
 /** What a server calls the reference pictures of jobs. Each is uploaded once, as long as the server keeps it. */
 export class ReferenceNames {
@@ -52,7 +52,7 @@ export class ReferenceNames {
     if (!this.host.readReference) throw new RenderFailure('invalid-graph', 'No reference pictures can be read here')
     const bytes = await this.host.readReference(reference)
     try {
-      return await uploadPicture(this.http, { bytes, sha256, extension: extensions[format] }, this.signal)
+      return await uploadPicture(this.http, { bytes, sha256, extension: referenceExtensions[format] }, this.signal)
     } catch (thrown) {
       // No job was sent yet, whatever became of the picture.
       if (thrown instanceof RenderFailure && thrown.reason === 'unknown-outcome')

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { type Job, type ProviderHost, type Reference, referenceIn, RenderFailure } from '../../src/plugins/contract.js'
+import {
+  type Job,
+  type ProviderHost,
+  type Reference,
+  referenceExtensions,
+  referenceIn,
+  RenderFailure,
+} from '../../src/plugins/contract.js'
 import type { Client } from './client.js'
 import { failureOfUpload } from './failures.js'
 import { isPredictionId as isId, parseJson, recordOf } from './prediction.js'
@@ -11,7 +18,6 @@ const reusedMsMax = 6 * 3_600_000
 const expiryMarginMs = 3_600_000
 const deleteMsMax = 3000
 const filesRoute = '/files'
-const extensions = { png: 'png', jpeg: 'jpg', webp: 'webp' } as const
 
 /** A picture among the files of the account. */
 interface Uploaded {
@@ -177,7 +183,7 @@ function toDataUri(bytes: Buffer, { format }: Reference): string {
 
 /** By its content: the service is told no name of a user's file. */
 function nameOf({ sha256, format }: Reference): string {
-  return `${sha256}.${extensions[format]}`
+  return `${sha256}.${referenceExtensions[format]}`
 }
 
 function toForm(bytes: Buffer, reference: Reference, boundary: string): Buffer {

@@ -5,6 +5,7 @@ import { showValue } from '../plan/slots.js'
 import type { PlannedComposite } from '../schema/composite.js'
 import type { ParameterValue } from '../schema/parameter.js'
 import type { Fragment, Mix, PlannedWorkflow, RunPlan } from '../schema/run.js'
+import { textParameters } from '../workflow/parameter-values.js'
 
 /**
  * The privacy gate of everything that a plan says in words, whoever wrote it: persona kits, orders, options, talents, styles.
@@ -59,13 +60,9 @@ type Values = Readonly<Record<string, ParameterValue>>
 
 /** Texts may be words of a prompt; a choice is one of those that the workflow names. */
 function guardParameters(values: Values, workflow: PlannedWorkflow | undefined, gate: Gate) {
-  const isText = (name: string) => workflow?.binding.parameters?.[name]?.type === 'text'
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [
-      name,
-      typeof value === 'string' && isText(name) ? gate.pass(value, `parameters.${name}`) : value,
-    ]),
-  )
+  if (!workflow) return { ...values }
+  const texts = textParameters(workflow.binding, values, (text, name) => gate.pass(text, `parameters.${name}`))
+  return { ...values, ...texts }
 }
 
 /** Labels of a sweep show its values. What they show of a long one may be half of an address, which nobody would recognise. */

@@ -5,6 +5,9 @@ import { sha256Text } from './text-forms.js'
 export const referencesMax = 8
 export const referenceFormats = ['png', 'jpeg', 'webp'] as const
 
+/** Endings of their files, without a dot. */
+export const referenceExtensions = { png: 'png', jpeg: 'jpg', webp: 'webp' } as const
+
 /** A picture that renderings look at, by its content: its name and where it came from are written nowhere. */
 export const referenceSchema = {
   type: 'object',

@@ -45,11 +45,11 @@ export function settledParameters(
 export function textParameters(
   { parameters = {} }: Binding,
   values: Readonly<Record<string, ParameterValue>>,
-  change: (text: string) => string = text => text,
+  change: (text: string, name: string) => string = text => text,
 ): Record<string, string> {
   const texts = Object.entries(values).flatMap(([name, value]): [string, string][] =>
     typeof value === 'string' && Object.hasOwn(parameters, name) && parameters[name]?.type === 'text'
-      ? [[name, change(value)]]
+      ? [[name, change(value, name)]]
       : [],
   )
   return Object.fromEntries(texts)

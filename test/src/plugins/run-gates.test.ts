@@ -1,23 +1,10 @@
 import { strict as assert } from 'node:assert'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import type { DispatchFacts, Gate, GatePlugin, PictureFacts } from '../../../src/plugins/contract.js'
+import type { Gate, GatePlugin } from '../../../src/plugins/contract.js'
 import { openGates } from '../../../src/plugins/run-gates.js'
+import { facts, picture } from './gate-facts.js'
 import { pluginOf, silent } from './plugin-home.js'
-
-const slot = { run: 'r', slot: 's', subject: 'mara', template: 'tiny', view: 'front', seed: 7, renderer: 'draft' }
-const facts: DispatchFacts = {
-  ...slot,
-  family: 'sd15',
-  workflow: 'small',
-  width: 64,
-  height: 64,
-  positive: [{ text: 'a red coat, a red hat', source: 'persona.description' }],
-  negative: [{ text: 'red', source: 'style' }],
-  parameters: {},
-  talents: [],
-}
-const picture: PictureFacts = { ...slot, server: 'one', attempt: 1, bytes: Buffer.from('picture') }
 
 async function gatesOf(gates: Record<string, Gate | (() => Gate)>, limitMs?: number) {
   const plugins = Object.entries(gates).map(([name, gate]) => {

@@ -6,26 +6,12 @@ import { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import type { DispatchFacts, PictureFacts } from '../../../../src/plugins/contract.js'
 import { type IsolationBounds, isolationBounds } from '../../../../src/plugins/isolation/bounds.js'
 import { isolatedPlugin } from '../../../../src/plugins/isolation/isolated-plugin.js'
 import { hashPlugin } from '../../../../src/plugins/hash-plugin.js'
 import { plainNode } from '../../../plain-node.js'
+import { facts, picture } from '../gate-facts.js'
 import { silent } from '../plugin-home.js'
-
-const slot = { run: 'r', slot: 's', subject: 'mara', template: 'tiny', view: 'front', seed: 7, renderer: 'draft' }
-const facts: DispatchFacts = {
-  ...slot,
-  family: 'sd15',
-  workflow: 'small',
-  width: 64,
-  height: 64,
-  positive: [{ text: 'a red coat', source: 'persona.description' }],
-  negative: [],
-  parameters: {},
-  talents: [],
-}
-const picture: PictureFacts = { ...slot, server: 'one', attempt: 1, bytes: Buffer.from('picture') }
 
 /** Small enough for a test; who starts in peace has time for it. */
 const bounds: Partial<IsolationBounds> = {
